@@ -1,0 +1,1 @@
+"""Azure OpenAI chat completions, relayed to a client as Server-Sent Events."""

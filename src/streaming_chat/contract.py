@@ -1,0 +1,138 @@
+"""What a client may send: the request's body, its query, and how a bad one is answered."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from azure_functions_validation.adapter import PydanticAdapter
+from azure_functions_validation.errors import AdapterValidationError, MalformedRequestError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator
+from pydantic_core import from_json
+
+from streaming_chat.problems import (
+    INTERNAL_ERROR,
+    INVALID_REQUEST,
+    MALFORMED_JSON,
+    PAYLOAD_TOO_LARGE,
+    UNSUPPORTED_MEDIA_TYPE,
+    ProblemError,
+)
+
+if TYPE_CHECKING:
+    import azure.functions as func
+
+MAX_BODY_BYTES = 1024 * 1024
+MAX_HISTORY_CHARACTERS = 200_000
+
+
+def _not_blank(text: str) -> str:
+    if not text.strip():
+        raise ValueError("must not be only white space")
+    return text
+
+
+Text = Annotated[str, Field(min_length=1, max_length=32_000)]
+
+
+class Turn(BaseModel):
+    """One earlier message of the conversation."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+    role: Literal["user", "assistant"]
+    content: Text
+
+
+class StreamRequest(BaseModel):
+    """The body of `POST /api/stream`."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        strict=True,
+        frozen=True,
+        json_schema_extra={
+            "examples": [{"message": "Explain Azure Functions scaling in three short points."}]
+        },
+    )
+
+    message: Annotated[Text, AfterValidator(_not_blank)] = Field(description="What the user says.")
+    system_prompt: str | None = Field(
+        default=None, max_length=8000, description="Takes the place of the app's own system prompt."
+    )
+    history: list[Turn] = Field(
+        default=[], max_length=50, description="The conversation so far, oldest first."
+    )
+    max_output_tokens: int | None = Field(
+        default=None, ge=1, description="The longest answer to give, in tokens."
+    )
+    temperature: float | None = Field(
+        default=None,
+        ge=0,
+        le=2,
+        allow_inf_nan=False,
+        description="How much the answer may vary. Reasoning models refuse it.",
+    )
+    include_usage: bool = Field(default=False, description="Send an `event: usage` before the end.")
+
+    @field_validator("history")
+    @classmethod
+    def _bounded(cls, history: list[Turn]) -> list[Turn]:
+        if sum(len(turn.content) for turn in history) > MAX_HISTORY_CHARACTERS:
+            raise ValueError(f"must not hold more than {MAX_HISTORY_CHARACTERS:,} characters in all")
+        return history
+
+    def messages(self, default_system_prompt: str | None) -> list[dict[str, str]]:
+        """The conversation as chat completions takes it, `{"role", "content"}` each."""
+        system_prompt = default_system_prompt if self.system_prompt is None else self.system_prompt
+        return [
+            *([{"role": "system", "content": system_prompt}] if system_prompt else []),
+            *({"role": turn.role, "content": turn.content} for turn in self.history),
+            {"role": "user", "content": self.message},
+        ]
+
+
+class StreamQuery(BaseModel):
+    """The query of `POST /api/stream`. Others (`code`, the function key) are the host's."""
+
+    delivery: Literal["streamed", "buffered"] | None = Field(
+        default=None, description="Overrides the setting STREAM_DELIVERY."
+    )
+
+
+class StrictJson(PydanticAdapter):
+    """Takes a body only if it is JSON as RFC 8259 has it: UTF-8, not empty, no NaN or Infinity."""
+
+    def parse_body(self, req: func.HttpRequest, model: Any) -> Any:
+        """The validated model. Raises MalformedRequestError and AdapterValidationError."""
+        try:
+            from_json(req.get_body(), allow_inf_nan=False)
+        except ValueError as error:
+            raise MalformedRequestError(str(error)) from error
+        return super().parse_body(req, model)
+
+
+def request_problem(error: Exception, status: int) -> ProblemError:
+    """The problem that `@validate_http` found in a request, where it would answer with `status`."""
+    match error:
+        case MalformedRequestError():
+            return ProblemError(MALFORMED_JSON, f"{MALFORMED_JSON.detail[:-1]}: {error}.")
+        case AdapterValidationError():
+            return invalid_fields([_field_error(entry) for entry in error.errors])
+        case _:
+            return ProblemError(
+                {413: PAYLOAD_TOO_LARGE, 415: UNSUPPORTED_MEDIA_TYPE}.get(status, INTERNAL_ERROR)
+            )
+
+
+def invalid_fields(errors: list[dict[str, str]]) -> ProblemError:
+    """The problem of fields that break the contract, `{"field", "message"}` each."""
+    at_fault = "; ".join(f"{error['field']}: {error['message']}" for error in errors)
+    return ProblemError(INVALID_REQUEST, f"The request is not valid. {at_fault}.", errors=errors)
+
+
+def _field_error(entry: dict[str, Any]) -> dict[str, str]:
+    source, *location = entry["loc"]
+    return {
+        "field": ".".join(map(str, location)) or str(source),
+        "message": str(entry["msg"]).removeprefix("Value error, "),
+    }
