@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help start simulator test requirements
+.PHONY: help start simulator test readme requirements
 
 PYTHON_IN_VENV := .venv/bin/python
 
@@ -17,6 +17,9 @@ test: .venv/.ready ## Lint, check types, run all tests
 	@$(PYTHON_IN_VENV) -m ruff format --check --quiet
 	@$(PYTHON_IN_VENV) -m pyright
 	@$(PYTHON_IN_VENV) -m pytest
+
+readme: .venv/.ready ## Write into README.md what its commands print
+	@$(PYTHON_IN_VENV) dev/readme.py
 
 requirements: .venv/.ready ## Write src/requirements.txt, what Azure installs, from uv.lock
 	@$(PYTHON_IN_VENV) -m uv export --quiet --locked --no-emit-project --no-hashes --python $(PYTHON_IN_VENV) \

@@ -11,20 +11,18 @@ import os
 import signal
 import socket
 import sys
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 
 from azure_simulator import Simulator
-from azure_simulator.__main__ import DEFAULT_PORT as SIMULATOR_PORT
+from azure_simulator.__main__ import DEFAULT_PORT, FIRST_TOKEN_AFTER, PACE
 from functions_host import FunctionsHost, FunctionsHostError, local_settings
 
 APP = Path(__file__).resolve().parent.parent / "src"
-# A humane pace, in seconds
-FIRST_TOKEN_AFTER = 0.4
-TOKEN_EVERY = 0.03
 
+SIMULATED = "Azure OpenAI is simulated at {url}; set AZURE_OPENAI_ENDPOINT for a real one.\n"
 BANNER = """
-Ready at {url}. Ctrl-C ends it. Try:
+{simulated}Ready at {url}. Ctrl-C ends it. Try:
 
   curl -N -X POST {url}/api/stream -H "Content-Type: application/json" \
 -d '{{"message": "Explain Azure Functions scaling in three short points."}}'
@@ -32,22 +30,21 @@ Ready at {url}. Ctrl-C ends it. Try:
 
 
 async def start() -> None:
-    """Runs until a signal ends it. Raises FunctionsHostError."""
+    """Runs until it is cancelled. Raises FunctionsHostError when the app cannot run."""
     environment = local_settings(APP, os.environ)
-    stopped = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        loop.add_signal_handler(number, stopped.set)
+    port = _port(environment)
+    simulated = ""
     async with AsyncExitStack() as stack:
         simulator = _simulator(environment)
         if simulator:
             await stack.enter_async_context(simulator)
-            environment = {**simulator.environment, **{k: v for k, v in environment.items() if v}}
-            print(f"Azure OpenAI is simulated at {simulator.url}; set AZURE_OPENAI_ENDPOINT for a real one.")
-        host = FunctionsHost(APP, port=_port(environment), environment=environment)
+            environment = simulator.environment | {k: v for k, v in environment.items() if v}
+            simulated = SIMULATED.format(url=simulator.url)
+        host = FunctionsHost(APP, port=port, environment=environment)
         await stack.enter_async_context(host)
-        print(BANNER.format(url=host.url), flush=True)
-        await stopped.wait()
+        print(BANNER.format(simulated=simulated, url=host.url), flush=True)
+        await host.worker_exited
+        raise FunctionsHostError("The app's process has ended.")
 
 
 def _simulator(environment: dict[str, str]) -> Simulator | None:
@@ -60,18 +57,19 @@ def _simulator(environment: dict[str, str]) -> Simulator | None:
     if not endpoint:
         port = 0
     elif (
-        endpoint == f"http://127.0.0.1:{SIMULATOR_PORT}"
+        endpoint == f"http://127.0.0.1:{DEFAULT_PORT}"
         and not os.environ.get("AZURE_OPENAI_ENDPOINT")
-        and _is_free(SIMULATOR_PORT)
+        and _is_free(DEFAULT_PORT)
     ):
-        port = SIMULATOR_PORT
+        port = DEFAULT_PORT
     else:
         return None
     return Simulator(
         port=port,
-        pace=TOKEN_EVERY,
+        pace=PACE,
         first_token_after=FIRST_TOKEN_AFTER,
         deployment=environment.get("AZURE_OPENAI_DEPLOYMENT") or "chat",
+        record=False,
     )
 
 
@@ -87,9 +85,21 @@ def _port(environment: dict[str, str]) -> int:
     return int(value)
 
 
+async def until_signalled() -> None:
+    """Runs `start` until SIGINT, SIGTERM or SIGHUP. Raises FunctionsHostError."""
+    loop = asyncio.get_running_loop()
+    starting = loop.create_task(start())
+    # Explicitly: a shell starts what it runs in the background with SIGINT ignored.
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        loop.add_signal_handler(number, starting.cancel)
+    with suppress(asyncio.CancelledError):
+        await starting
+
+
 def main() -> int:
+    """Returns the exit code."""
     try:
-        asyncio.run(start())
+        asyncio.run(until_signalled())
     except FunctionsHostError as error:
         print(error, file=sys.stderr)
         return 1

@@ -137,6 +137,7 @@ class ChunkDecoder:
                 break
             if payload == b"[DONE]":
                 self._done = True
+                self._incomplete(events)
                 break
             if payload:
                 self._decode(payload, events)
@@ -147,7 +148,7 @@ class ChunkDecoder:
     def end(self) -> list[Event]:
         """What the end of upstream's body means: a failure unless a finish reason came before."""
         events: list[Event] = []
-        self._fail(UPSTREAM_INCOMPLETE, "the stream ended without a finish reason", events)
+        self._incomplete(events)
         return events
 
     def _decode(self, payload: bytes, events: list[Event]) -> None:
@@ -183,6 +184,9 @@ class ChunkDecoder:
         if reason == "content_filter":
             return "filtered"
         return "refused" if self._refused else "completed"
+
+    def _incomplete(self, events: list[Event]) -> None:
+        self._fail(UPSTREAM_INCOMPLETE, "the stream ended without a finish reason", events)
 
     def _fail(self, problem: Problem, cause: str, events: list[Event]) -> None:
         if not self._finished and not self._failed:

@@ -80,6 +80,7 @@ class Relay:
         self._committed = False  # the status line is out
         self._complete = False  # the last byte is out
         self._client_left = False
+        self._recorded = False
         self._expired: Problem | None = None  # the deadline that passed
 
         # Times of the event loop
@@ -134,6 +135,10 @@ class Relay:
                 self._outcome.upstream_request_id = completion.request_id
                 async for data in completion.reads():
                     await self._forward(self._decoder.feed(data))
+                    if self._complete and self._decoder.done:
+                        # All is known. What is left is the end of the body, so that the connection
+                        # can be used again.
+                        self._record()
                 await self._forward(self._decoder.end())
             return None
         except ProblemError as error:
@@ -233,6 +238,7 @@ class Relay:
             await problem_response(failure, self._request_id)(*connection)
             self._sending = False
             self._complete = True
+            self._last_sent = self._loop.time()
 
     async def _send_keep_alive(self) -> None:
         try:
@@ -278,8 +284,11 @@ class Relay:
         return self._began + self._settings.stream_hold_back
 
     def _record(self) -> None:
+        if self._recorded:
+            return
+        self._recorded = True
         outcome = self._outcome
-        outcome.duration = self._loop.time() - self._began
+        outcome.duration = (self._last_sent if self._complete else self._loop.time()) - self._began
         if self._finish:
             outcome.finish_reason = self._finish.reason
         if self._complete and self._finish:

@@ -138,6 +138,11 @@ class TestEndings:
     def test_nothing_after_the_finish_reason_changes_the_ending(self, after: bytes) -> None:
         assert decode(text("a"), STOP_CHUNK, after) == [Delta("a"), STOP]
 
+    def test_done_without_a_finish_reason_is_a_failure_at_once(self) -> None:
+        (failure,) = ChunkDecoder().feed(DONE)
+        assert isinstance(failure, UpstreamFailure)
+        assert failure.problem is UPSTREAM_INCOMPLETE
+
     def test_nothing_after_done_is_read(self) -> None:
         decoder = ChunkDecoder()
         assert decoder.feed(text("a") + STOP_CHUNK + DONE + text("b")) == [Delta("a"), STOP]
