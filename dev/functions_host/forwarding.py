@@ -80,7 +80,7 @@ class Forwarding:
                 allow_redirects=False,
                 trace_request_ctx=self._context,
             )
-        except ClientError as error:
+        except (ClientError, OSError) as error:
             raise ForwardingError(f"The worker did not answer: {error!r}") from error
         try:
             return await self._respond(upstream)
@@ -101,7 +101,7 @@ class Forwarding:
     async def _read(self, upstream: ClientResponse) -> bytes:
         try:
             return await upstream.content.readany()
-        except ClientError as error:
+        except (ClientError, OSError) as error:
             if self._request.transport is not None:
                 self._request.transport.abort()
             raise ForwardingError(f"The worker's response broke off: {error!r}") from error

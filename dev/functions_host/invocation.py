@@ -50,22 +50,23 @@ class Invoker:
         self._reports.add(report)
         report.add_done_callback(self._reports.discard)
         forwarding = Forwarding(request, invocation_id)
-        answered = False
+        client_gone = False
         failure: str | None = "The host failed to forward the request."
         try:
             response = await forwarding.run(self._session, self._worker_url)
-            answered, failure = True, None
+            failure = None
             return response
         except ForwardingError as error:
             failure = str(error)
             return web.Response(status=503 if self._worker.exited.done() else 502)
         except (asyncio.CancelledError, ConnectionError):
-            failure = "The client closed the connection."
+            client_gone, failure = True, "The client closed the connection."
             raise
         finally:
             # The invocation waits for its HTTP request. That may never have been sent, or the worker's HTTP
             # server may have answered by itself (a head that it does not accept): then the wait has to end.
-            if answered or not forwarding.reached_worker:
+            # A function that runs when its client goes is not cancelled; it is told by its HTTP request.
+            if not (client_gone and forwarding.reached_worker):
                 self._worker.cancel(invocation_id)
             forwarded.set_result(failure)
 

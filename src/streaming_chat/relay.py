@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
 logger = get_logger(__name__)
 
-TRAILER_SECONDS = 5
+TRAILER_SECONDS = 2
 """How long upstream may take for what follows the finish reason (usage, the end of its body), and the
 client for a terminal event after a deadline."""
 
@@ -171,8 +171,10 @@ class Relay:
                     self._usage = event
                 case UpstreamFailure():
                     failure = ProblemError(event.problem, cause=event.cause)
+        phase_begins = self._finish is not None and not self._finished
         if frames and not self._outcome.deltas:
             self._outcome.first_token = self._loop.time() - self._began
+            phase_begins = True
         self._outcome.deltas += len(frames)
         if failure:
             if frames:
@@ -185,6 +187,9 @@ class Relay:
         self._waiting_since = self._loop.time()
         if self._finish and not self._finished:
             self._finished = self._waiting_since
+        if phase_begins:  # its deadline may come before the one that the timer waits for
+            self._timer.cancel()
+            self._tick()
 
     async def _end(self, failure: ProblemError | None) -> None:
         """Sends the terminal event or the problem, unless it went out with the last text."""

@@ -55,7 +55,8 @@ def test_python_3_13_is_found(checkout: Checkout, bare_path: str, tmp_path: Path
     python = tmp_path / fake
     python.parent.mkdir(parents=True, exist_ok=True)
     python.write_text(
-        '#!/bin/sh\ncase "$1" in -c) exit 0;; --version) echo Python 3.13.5;; *) echo "ran $*"; exit 7;; esac\n'
+        "#!/bin/sh\n"
+        'case "$1" in -c) exit 0;; --version) echo Python 3.13.5;; *) echo "ran $*"; exit 7;; esac\n'
     )
     python.chmod(0o755)
     environment = {"PATH": bare_path, "HOME": str(tmp_path), "PYENV_ROOT": str(tmp_path)}
