@@ -60,7 +60,7 @@ class Completion:
         try:
             async for data in self._response.aiter_raw():
                 yield data
-        except httpx2.TransportError as error:
+        except Exception as error:  # httpx2's own, and what it lets through from TLS and the socket
             raise ProblemError(
                 UPSTREAM_UNREACHABLE,
                 "The connection to Azure OpenAI broke in the middle of its answer.",
@@ -100,7 +100,7 @@ class AzureOpenAI:
         """
         response = await self._open(request, retry_until)
         try:
-            content_type = response.headers.get("content-type", "")
+            content_type = response.headers.get("content-type", "").lower()
             if not content_type.startswith("text/event-stream") or "content-encoding" in response.headers:
                 raise ProblemError(UPSTREAM_INVALID, cause=f"content type {content_type!r:.80}")
             yield Completion(response)

@@ -3,9 +3,11 @@ import os
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from textwrap import dedent
+from typing import Any
 
 import aiohttp
 import pytest
+
 from functions_host import FunctionsHost
 
 PREAMBLE = """
@@ -54,7 +56,7 @@ async def start(tmp_path: Path) -> AsyncIterator[Callable]:
     """Start a host for an app's source; it is stopped after the test."""
     hosts: list[FunctionsHost] = []
 
-    async def start_host(source: str, log: LogLines, **options: object) -> FunctionsHost:
+    async def start_host(source: str, log: LogLines, **options: Any) -> FunctionsHost:
         options.setdefault("environment", plain_environment())
         host = FunctionsHost(write_app(tmp_path / "app", source), log=log, **options)
         hosts.append(host)
@@ -110,13 +112,13 @@ async def gated(req: Request) -> StreamingResponse:
     return StreamingResponse(chunks(), media_type="text/event-stream")
 
 @app.route(route="upload/{gate}", methods=["POST"])
-async def upload(req: Request) -> StreamingResponse:
-    async def chunks():
-        yield "started;"
-        async for chunk in req.stream():
-            yield chunk
-    gate(req.path_params["gate"]).set()
-    return StreamingResponse(chunks())
+async def upload(req: Request) -> Response:
+    body = bytearray()
+    gate(req.path_params["gate"] + "-0").set()
+    async for chunk in req.stream():
+        body += chunk
+        gate(req.path_params["gate"] + f"-{len(body)}").set()
+    return Response(bytes(body))
 
 @app.route(route="disconnect/stream/{gate}")
 async def disconnect_stream(req: Request) -> StreamingResponse:

@@ -10,8 +10,9 @@ from collections.abc import AsyncIterator
 import aiohttp
 import pytest
 from aiohttp import ClientSession
-from functions_host import FunctionsHost
 from yarl import URL
+
+from functions_host import FunctionsHost
 
 from .conftest import LogLines
 
@@ -58,7 +59,7 @@ async def test_what_the_function_sees(client: ClientSession, host: FunctionsHost
     assert values["x-forwarded-for"] == "10.0.0.1, 127.0.0.1"
     assert values["x-forwarded-host"] == f"127.0.0.1:{URL(host.url).port}"
     assert values["x-forwarded-proto"] == "http"
-    assert os.path.samefile(seen["cwd"], seen["sys_path"])
+    assert seen["cwd"] == seen["sys_path"]
 
 
 async def test_nothing_is_added_to_a_bare_request(host: FunctionsHost) -> None:
@@ -91,7 +92,7 @@ async def test_routes_and_methods(client: ClientSession, host: FunctionsHost) ->
         assert response.status == 404
     async with client.put("literal/exact") as response:
         assert (response.status, response.headers["Allow"]) == (405, "GET")
-    async with client.request("BREW", "echo/x") as response:
+    async with client.request("PROPFIND", "echo/x") as response:
         assert response.status == 405
     async with client.options("echo/x") as response:
         assert (await response.json())["method"] == "OPTIONS"
@@ -107,27 +108,23 @@ async def test_a_stream_is_not_buffered(client: ClientSession, gate: str) -> Non
 
 
 async def test_a_request_body_streams(client: ClientSession, gate: str) -> None:
-    more = asyncio.Event()
-
     async def body() -> AsyncIterator[bytes]:
         yield b""  # makes this test's own client send the head
-        # The function runs before there is any of the body.
-        async with client.get(f"await/{gate}") as response:
-            assert await response.text() == "open"
-        yield b"one"
-        await more.wait()
-        yield b"two"
+        for received, piece in ((0, b"one"), (3, b"two")):
+            async with client.get(f"await/{gate}-{received}") as response:
+                assert await response.text() == "open"
+            yield piece
 
     async with client.post(f"upload/{gate}", data=body()) as response:
-        assert await response.content.readexactly(len("started;one")) == b"started;one"
-        more.set()
-        assert await response.content.read() == b"two"
+        assert await response.read() == b"onetwo"
 
 
 async def test_a_large_body_passes(client: ClientSession, gate: str) -> None:
     body = os.urandom(8 << 20)
-    async with client.post(f"upload/{gate}", data=io.BytesIO(body), headers={"Expect": "100-continue"}) as response:
-        assert await response.read() == b"started;" + body
+    async with client.post(
+        f"upload/{gate}", data=io.BytesIO(body), headers={"Expect": "100-continue"}
+    ) as response:
+        assert await response.read() == body
 
 
 async def test_a_compressed_body_is_not_touched(host: FunctionsHost) -> None:
@@ -196,9 +193,9 @@ async def test_a_head_that_the_worker_refuses_ends_the_invocation(host: Function
     fields = b"".join(b"X-%d: %s\r\n" % (number, b"x" * 8000) for number in range(20))
     request = b"GET /api/echo/x HTTP/1.1\r\nHost: h\r\nConnection: close\r\n" + fields + b"\r\n"
     answer = await raw_exchange(host, request)
-    assert answer.startswith((b"HTTP/1.1 400", b"HTTP/1.1 431", b"HTTP/1.1 200"))
-    print(answer, log)
-    await log.until("Executed 'Functions.echo'")
+    assert answer.startswith((b"HTTP/1.1 400", b"HTTP/1.1 502"))
+    await log.until("Executed 'Functions.echo' (Failed")
+    await log.until("its HTTP request never came")
 
 
 async def test_what_the_app_prints_does_not_break_the_channel(client: ClientSession, log: LogLines) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import aiohttp
 import pytest
+
 from functions_host import AppLoadError, FunctionsHost, FunctionsHostError, PortInUseError
 
 from .conftest import PREAMBLE, LogLines, plain_environment, write_app

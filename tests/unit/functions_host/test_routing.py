@@ -1,4 +1,5 @@
 import pytest
+
 from functions_host.routing import RouteMatch, RouteTable, RouteTemplate, RouteTemplateError
 
 

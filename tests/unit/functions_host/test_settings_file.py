@@ -1,6 +1,7 @@
 from pathlib import Path
 
 import pytest
+
 from functions_host import FunctionsHostError, local_settings
 from functions_host.settings_file import route_prefix
 
