@@ -78,11 +78,17 @@ _MESSAGES = SimpleNamespace(
 )
 
 
+_NEVER_CAME = {
+    "message": "The invocation was cancelled: its HTTP request never came.",
+    "stack_trace": "",
+}
+
+
 class _Worker:
     def __init__(self, responses: BinaryIO) -> None:
         self._responses = responses
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._invocations: dict[str, asyncio.Task[None]] = {}
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._invocations: dict[str, asyncio.Task[Any]] = {}
 
     def handle(self, request: dict[str, Any]) -> None:
         match request["type"]:
@@ -95,7 +101,8 @@ class _Worker:
                 task = self._start(self._invoke(request))
                 task.invocation_id = invocation_id
                 self._invocations[invocation_id] = task
-                task.add_done_callback(lambda _: self._invocations.pop(invocation_id))
+                # Not at the coroutine's end: one that is cancelled before its first step has none.
+                task.add_done_callback(lambda task: self._invoked(invocation_id, task))
             case "cancel":
                 task = self._invocations.get(request["invocation_id"])
                 if task is not None:
@@ -150,17 +157,16 @@ class _Worker:
             ],
         )
 
-    async def _invoke(self, request: dict[str, Any]) -> None:
-        invocation_id = request["invocation_id"]
-        error = {"message": "The invocation was cancelled: its HTTP request never came.", "stack_trace": ""}
-        try:
-            response = await runtime.invocation_request(_wrap(invocation_request=_invocation(request)))
-            if response.result.status == _StatusResult.Success:
-                error = None
-            else:
-                error = vars(response.result.exception)
-        finally:
-            self._respond(type="invoked", invocation_id=invocation_id, error=error)
+    async def _invoke(self, request: dict[str, Any]) -> dict[str, str] | None:
+        """Returns the function's error, None when it succeeded."""
+        response = await runtime.invocation_request(_wrap(invocation_request=_invocation(request)))
+        succeeded = response.result.status == _StatusResult.Success
+        return None if succeeded else vars(response.result.exception)
+
+    def _invoked(self, invocation_id: str, task: asyncio.Task[Any]) -> None:
+        del self._invocations[invocation_id]
+        error = _NEVER_CAME if task.cancelled() else task.result()
+        self._respond(type="invoked", invocation_id=invocation_id, error=error)
 
 
 def _wrap(**content: Any) -> Any:
