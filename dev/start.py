@@ -24,7 +24,7 @@ SIMULATED = "Azure OpenAI is simulated at {url}; set AZURE_OPENAI_ENDPOINT for a
 BANNER = """
 {simulated}Ready at {url}. Ctrl-C ends it. Try:
 
-  curl -N -X POST {url}/api/stream -H "Content-Type: application/json" \
+  curl -N -X POST {url}/api/stream {key}-H "Content-Type: application/json" \
 -d '{{"message": "Explain Azure Functions scaling in three short points."}}'
 """
 
@@ -40,9 +40,11 @@ async def start() -> None:
             await stack.enter_async_context(simulator)
             environment = simulator.environment | {k: v for k, v in environment.items() if v}
             simulated = SIMULATED.format(url=simulator.url)
-        host = FunctionsHost(APP, port=port, environment=environment)
+        key = environment.pop("FUNCTION_KEY", None)
+        host = FunctionsHost(APP, port=port, environment=environment, function_key=key or None)
         await stack.enter_async_context(host)
-        print(BANNER.format(simulated=simulated, url=host.url), flush=True)
+        header = '-H "x-functions-key: $FUNCTION_KEY" ' if key else ""
+        print(BANNER.format(simulated=simulated, url=host.url, key=header), flush=True)
         await host.worker_exited
         raise FunctionsHostError("The app's process has ended.")
 

@@ -4,9 +4,10 @@ import os
 
 import azure.functions as func
 from azure_functions_logging import setup_logging, with_context
-from azure_functions_openapi import openapi
+from azure_functions_openapi import openapi, render_swagger_ui
 from azure_functions_validation import validate_http
 
+from streaming_chat import openapi as description
 from streaming_chat.contract import StreamQuery, StreamRequest, StrictJson
 from streaming_chat.http_bridge import EventStream, problem_document, streamed
 from streaming_chat.service import ChatService
@@ -20,7 +21,7 @@ chat = ChatService(os.environ)
 @app.route(route="stream", methods=["POST"])
 @streamed
 @with_context
-@openapi(summary="Stream Azure OpenAI response", requests=StreamRequest, tags=["ai"])
+@openapi(**description.STREAM)
 @validate_http(
     body=StreamRequest,
     query=StreamQuery,
@@ -38,7 +39,24 @@ async def stream_chat(
 @app.route(route="health", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
 @streamed
 @with_context
+@openapi(**description.HEALTH)
 async def health(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
     """200 when the app can be used, 503 with the setting's name when it is misconfigured."""
     chat.check()
     return func.HttpResponse('{"status": "ok"}', mimetype="application/json")
+
+
+@app.route(route="openapi.json", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
+@streamed
+@with_context
+async def openapi_json(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
+    """The API's description, OpenAPI 3.1."""
+    return func.HttpResponse(description.document(), mimetype="application/json")
+
+
+@app.route(route="docs", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
+@streamed
+@with_context
+async def docs(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
+    """The description as a page. Its script and style are pinned, by version and by hash."""
+    return render_swagger_ui("Azure OpenAI, streamed from Azure Functions", "/api/openapi.json")

@@ -24,6 +24,8 @@ class HttpFunction:
     parameter: str
     """The name of the trigger's parameter."""
     template: RouteTemplate
+    needs_key: bool
+    """Whether its authorization level asks for an access key."""
 
 
 def http_functions(app: LoadedApp, app_directory: Path, script: str, base_url: str) -> list[HttpFunction]:
@@ -68,4 +70,5 @@ def _http_triggers(function: IndexedFunction, base_url: str) -> Iterator[HttpFun
             function_id=function.function_id,
             parameter=binding["name"],
             template=template,
+            needs_key=binding.get("authLevel", "FUNCTION").upper() != "ANONYMOUS",
         )

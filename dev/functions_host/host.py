@@ -1,6 +1,7 @@
 """The host's front end: routes HTTP requests to functions, as Azure's Functions host does."""
 
 import asyncio
+import hmac
 import os
 import tempfile
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -44,6 +45,8 @@ class FunctionsHost:
         port: listens on "localhost", both families where there are both; 0 takes a free port of 127.0.0.1.
         environment: all environment variables of the app; by default those of this process.
         log: called with each line of the host's and the app's output, without its end.
+        function_key: the access key that functions ask for which are not anonymous (`x-functions-key`, or
+            `code` in the query); by default they ask for none, as under `func start`.
         placeholder: load the app into a worker that was started without one, as Azure does on scale-out
             (function_environment_reload_request in place of worker_init_request).
     """
@@ -55,12 +58,14 @@ class FunctionsHost:
         port: int = 0,
         environment: Mapping[str, str] | None = None,
         log: Callable[[str], None] = _print,
+        function_key: str | None = None,
         placeholder: bool = False,
     ) -> None:
         self._app_directory = app_directory.resolve()
         self._port = port
         self._environment = dict(os.environ if environment is None else environment)
         self._log = log
+        self._function_key = function_key
         self._placeholder = placeholder
         self._sockets: list[socket.socket] = []
         self._worker: WorkerProcess | None = None
@@ -178,6 +183,15 @@ class FunctionsHost:
             if match:
                 return web.Response(status=405, headers={hdrs.ALLOW: ", ".join(sorted(match))})
             return web.Response(status=404)
+        if match.target.needs_key and not self._has_key(request):
+            return web.Response(status=401)
         if worker.exited.done():
             return web.Response(status=503, text=worker.exit_text)
         return await invoker.invoke(match.target, request, match.parameters)
+
+    def _has_key(self, request: web.Request) -> bool:
+        # The header comes first where a request has both (azure-functions-host, AuthenticationLevelHandler).
+        if self._function_key is None:
+            return True
+        given = request.headers.get("x-functions-key") or request.query.get("code") or ""
+        return hmac.compare_digest(given.encode(), self._function_key.encode())

@@ -7,7 +7,6 @@ this module are bytes, and failures as `ProblemError`.
 from __future__ import annotations
 
 import asyncio
-import logging
 import random
 from contextlib import asynccontextmanager
 from email.utils import parsedate_to_datetime
@@ -33,10 +32,6 @@ if TYPE_CHECKING:
 
     from streaming_chat.contract import StreamRequest
     from streaming_chat.settings import Settings
-
-# Each of these writes lines about every request; the outcome's one line has what matters of them.
-for _chatty in ("azure.core", "azure.identity", "httpx2"):
-    logging.getLogger(_chatty).setLevel(logging.WARNING)
 
 _RETRIED_STATUSES = frozenset({408, 409, 429})
 

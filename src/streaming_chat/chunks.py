@@ -9,11 +9,12 @@ that; input that ends without one is a failure.
 from __future__ import annotations
 
 import json
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 import msgspec
 
 from streaming_chat.problems import UPSTREAM_INCOMPLETE, UPSTREAM_INVALID, Problem, upstream_problem
+from streaming_chat.surrogates import replace_lone_surrogates
 
 Status = Literal["completed", "truncated", "filtered", "refused"]
 """How an answer with a finish reason ended."""
@@ -227,21 +228,7 @@ def _decode_chunk(payload: bytes) -> _Chunk:
         # Not UTF-8, or half a surrogate pair (an emoji cut in two): the standard library reads both,
         # and what no text can hold becomes U+FFFD, as the HTML Standard asks of an event stream.
         text = payload.decode("utf-8", "replace")
-        return msgspec.convert(_without_lone_surrogates(json.loads(text)), _Chunk)
-
-
-def _without_lone_surrogates(value: Any) -> Any:
-    match value:
-        case str():
-            return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-        case list():
-            return [_without_lone_surrogates(item) for item in cast("list[Any]", value)]
-        case dict():
-            return {
-                key: _without_lone_surrogates(item) for key, item in cast("dict[str, Any]", value).items()
-            }
-        case _:
-            return value
+        return msgspec.convert(replace_lone_surrogates(json.loads(text)), _Chunk)
 
 
 def _error_code(error: Any) -> str | None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from azure_functions_validation.adapter import PydanticAdapter
 from azure_functions_validation.errors import AdapterValidationError, MalformedRequestError
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator
-from pydantic_core import from_json
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from streaming_chat.problems import (
     INTERNAL_ERROR,
@@ -15,8 +15,10 @@ from streaming_chat.problems import (
     MALFORMED_JSON,
     PAYLOAD_TOO_LARGE,
     UNSUPPORTED_MEDIA_TYPE,
+    FieldError,
     ProblemError,
 )
+from streaming_chat.surrogates import replace_lone_surrogates
 
 if TYPE_CHECKING:
     import azure.functions as func
@@ -105,17 +107,27 @@ class StrictJson(PydanticAdapter):
     def parse_body(self, req: func.HttpRequest, model: Any) -> Any:
         """The validated model. Raises MalformedRequestError and AdapterValidationError."""
         try:
-            from_json(req.get_body(), allow_inf_nan=False)
-        except ValueError as error:
+            document = json.loads(req.get_body().decode(), parse_constant=_refuse_constant)
+        except (ValueError, RecursionError) as error:
             raise MalformedRequestError(str(error)) from error
-        return super().parse_body(req, model)
+        try:
+            return model.model_validate(replace_lone_surrogates(document))
+        except ValidationError as error:
+            raise AdapterValidationError(
+                str(error),
+                [{"loc": ["body", *each["loc"]], "msg": each["msg"]} for each in error.errors()],
+            ) from error
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")
 
 
 def request_problem(error: Exception, status: int) -> ProblemError:
     """The problem that `@validate_http` found in a request, where it would answer with `status`."""
     match error:
         case MalformedRequestError():
-            return ProblemError(MALFORMED_JSON, f"{MALFORMED_JSON.detail[:-1]}: {error}.")
+            return ProblemError(MALFORMED_JSON)
         case AdapterValidationError():
             return invalid_fields([_field_error(entry) for entry in error.errors])
         case _:
@@ -124,13 +136,13 @@ def request_problem(error: Exception, status: int) -> ProblemError:
             )
 
 
-def invalid_fields(errors: list[dict[str, str]]) -> ProblemError:
-    """The problem of fields that break the contract, `{"field", "message"}` each."""
+def invalid_fields(errors: list[FieldError]) -> ProblemError:
+    """The problem of fields that break the contract."""
     at_fault = "; ".join(f"{error['field']}: {error['message']}" for error in errors)
     return ProblemError(INVALID_REQUEST, f"The request is not valid. {at_fault}.", errors=errors)
 
 
-def _field_error(entry: dict[str, Any]) -> dict[str, str]:
+def _field_error(entry: dict[str, Any]) -> FieldError:
     source, *location = entry["loc"]
     return {
         "field": ".".join(map(str, location)) or str(source),

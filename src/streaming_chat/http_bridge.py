@@ -84,7 +84,7 @@ def streamed(handler: Handler) -> Callable[..., Awaitable[Response]]:
 
 def problem_document(error: Exception, status: int) -> dict[str, Any]:
     """`@validate_http`'s error formatter: what is wrong with a request, as a problem (RFC 9457)."""
-    return request_problem(error, status).document(_request_id.get())
+    return {**request_problem(error, status).document(_request_id.get())}
 
 
 class _Handover(Response):
@@ -100,6 +100,8 @@ class _Handover(Response):
 
 async def _http_request(request: StarletteRequest) -> func.HttpRequest:
     """The request as the toolkit knows it. Raises ProblemError when its body is too large to read."""
+    if int(request.headers.get("content-length", 0)) > MAX_BODY_BYTES:
+        raise ProblemError(PAYLOAD_TOO_LARGE)
     body = bytearray()
     async for data in request.stream():
         body += data

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Any
+from typing import NotRequired, TypedDict
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,11 +129,36 @@ PROBLEMS: dict[str, Problem] = {
 }
 
 
+class FieldError(TypedDict):
+    """A field at fault, `history.0.role` for one inside another, and what is wrong with it."""
+
+    field: str
+    message: str
+
+
+class ProblemDocument(TypedDict):
+    """The body of an HTTP problem, `application/problem+json` (RFC 9457).
+
+    The type is `about:blank`: the title is then the status's own phrase (section 4.2.1), and `code`
+    says which problem it is.
+    """
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    instance: str
+    code: str
+    retryable: bool
+    request_id: str
+    errors: NotRequired[list[FieldError]]
+
+
 class ProblemError(Exception):
     """A `Problem` that happened.
 
     `detail` and `status` replace the problem's own; `retry_after` is in whole seconds; `errors` lists
-    the fields at fault, each `{"field", "message"}`; `cause` is for the log only: it may hold
+    the fields at fault; `cause` is for the log only: it may hold
     upstream's error code, never its text.
     """
 
@@ -144,7 +169,7 @@ class ProblemError(Exception):
         *,
         status: HTTPStatus | None = None,
         retry_after: int | None = None,
-        errors: list[dict[str, str]] | None = None,
+        errors: list[FieldError] | None = None,
         cause: str | None = None,
     ) -> None:
         super().__init__(detail or problem.detail)
@@ -159,13 +184,9 @@ class ProblemError(Exception):
         """The sentence for the client."""
         return str(self)
 
-    def document(self, request_id: str) -> dict[str, Any]:
-        """The body of the HTTP problem, `application/problem+json` (RFC 9457).
-
-        The type is `about:blank`: the title is then the status's own phrase (section 4.2.1), and
-        `code` says which problem it is.
-        """
-        document: dict[str, Any] = {
+    def document(self, request_id: str) -> ProblemDocument:
+        """The failure as an HTTP problem."""
+        document: ProblemDocument = {
             "type": "about:blank",
             "title": self.status.phrase,
             "status": self.status.value,

@@ -14,6 +14,10 @@ if TYPE_CHECKING:
 
 logger = get_logger(__name__)
 
+# These write lines about every request. A stream's own line has what matters of them.
+for _chatty in ("azure.core", "azure.identity", "azure_functions_openapi", "httpx2"):
+    logging.getLogger(_chatty).setLevel(logging.WARNING)
+
 
 @dataclass(slots=True)
 class StreamOutcome:
