@@ -1,7 +1,9 @@
 .DEFAULT_GOAL := help
-.PHONY: help start simulator test readme requirements
+.PHONY: help start simulator test check readme requirements
 
 PYTHON_IN_VENV := .venv/bin/python
+RUN := $(PYTHON_IN_VENV) -m
+EXPORT := $(RUN) uv export --quiet --locked --no-header --no-emit-project --no-hashes --python $(PYTHON_IN_VENV)
 
 help: ## List the targets
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 22
@@ -10,20 +12,32 @@ start: .venv/.ready ## Run the app here; Azure is simulated unless AZURE_OPENAI_
 	@exec $(PYTHON_IN_VENV) dev/start.py
 
 simulator: .venv/.ready ## Run the simulated Azure OpenAI alone, for use with Core Tools
-	@exec $(PYTHON_IN_VENV) -m azure_simulator
+	@exec $(RUN) azure_simulator
 
-test: .venv/.ready ## Lint, check types, run all tests
-	@$(PYTHON_IN_VENV) -m ruff check
-	@$(PYTHON_IN_VENV) -m ruff format --check --quiet
-	@$(PYTHON_IN_VENV) -m pyright
-	@$(PYTHON_IN_VENV) -m pytest
+test: check ## Run all checks, then all tests
+	@$(RUN) coverage erase
+	@$(RUN) coverage run -m pytest
+	@$(RUN) coverage combine --quiet
+	@$(RUN) coverage report
+
+check: .venv/.ready ## Lint, types, layers, dependencies, requirements, secrets, shell, Markdown
+	@$(RUN) ruff check --quiet
+	@$(RUN) ruff format --check --quiet
+	@$(RUN) pyright
+	@.venv/bin/lint-imports
+	@.venv/bin/deptry src dev tests
+	@$(EXPORT) | cmp -s - src/requirements.txt || \
+		{ echo "src/requirements.txt does not match uv.lock: run 'make requirements'" >&2; exit 1; }
+	@git ls-files -z --cached --others --exclude-standard -- ':!uv.lock' | \
+		xargs -0 .venv/bin/detect-secrets-hook
+	@.venv/bin/shellcheck scripts/setup .ci/run
+	@.venv/bin/pymarkdown scan $$(git ls-files --cached --others --exclude-standard '*.md')
 
 readme: .venv/.ready ## Write into README.md what its commands print
 	@$(PYTHON_IN_VENV) dev/readme.py
 
 requirements: .venv/.ready ## Write src/requirements.txt, what Azure installs, from uv.lock
-	@$(PYTHON_IN_VENV) -m uv export --quiet --locked --no-emit-project --no-hashes --python $(PYTHON_IN_VENV) \
-		--output-file src/requirements.txt
+	@$(EXPORT) > src/requirements.txt
 
 .venv/.ready: uv.lock pyproject.toml scripts/setup
 	@scripts/setup

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, Self
 
 from .errors import AppLoadError
 
+_GRACE_SECONDS = 1  # for a process that does not notice the end of its input
 _PACKAGE_PARENT = str(Path(__file__).parent.parent)
 
 
@@ -102,8 +103,12 @@ class WorkerProcess:
     async def stop(self) -> None:
         """End the process, and what it has started, at once.
 
-        Not by SIGTERM: the worker's HTTP server would wait for its open streams.
+        The end of its input is its end. Not SIGTERM: its HTTP server would wait for the open streams.
         """
+        if self._process.stdin is not None:
+            self._process.stdin.close()
+        with suppress(TimeoutError):
+            await asyncio.wait_for(asyncio.shield(self.exited), _GRACE_SECONDS)
         self._kill()
         await self._watching
 

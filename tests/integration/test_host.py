@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
 import aiohttp
 import pytest
 
 from functions_host import FunctionsHost
-from support.app import APP_DIRECTORY
+from support.app import APP_DIRECTORY, inherited_environment
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -23,7 +22,7 @@ KEY = "a-function-key"
 @pytest.fixture(scope="module")
 async def locked(simulator: Simulator) -> AsyncIterator[str]:
     """The address of a host that asks for keys, started as Azure starts an instance from a placeholder."""
-    environment = {"PATH": os.environ["PATH"], **simulator.environment}
+    environment = {**inherited_environment(), **simulator.environment}
     async with FunctionsHost(
         APP_DIRECTORY, environment=environment, log=lambda _: None, function_key=KEY, placeholder=True
     ) as host:

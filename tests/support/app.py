@@ -111,6 +111,11 @@ async def read(response: aiohttp.ClientResponse) -> Answer:
     return Answer(response.status, response.headers, await response.read())
 
 
+def inherited_environment() -> dict[str, str]:
+    """What an app's process needs of this one's environment: to start, and to measure coverage."""
+    return {name: value for name, value in os.environ.items() if name.startswith(("COVERAGE", "PATH"))}
+
+
 class Apps:
     """Starts apps that differ in their settings, each against the same simulator."""
 
@@ -122,7 +127,7 @@ class Apps:
         """An app with these settings; it ends with the tests."""
         simulator = simulator or self._simulator
         log = Log()
-        environment = {"PATH": os.environ["PATH"], **simulator.environment, **settings}
+        environment = {**inherited_environment(), **simulator.environment, **settings}
         host = FunctionsHost(APP_DIRECTORY, environment=environment, log=log.write)
         await self._stack.enter_async_context(host)
         # No connection is used twice, so that no request is sent again behind a test's back.
