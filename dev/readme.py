@@ -19,7 +19,7 @@ from functions_host import FunctionsHost
 ROOT = Path(__file__).resolve().parent.parent
 README = ROOT / "README.md"
 EXAMPLE = re.compile(
-    r"(?P<head><!-- output of the command -->\n```bash\n(?P<command>.*?)```\n\n```text\n)"
+    r"(?P<head><!-- output of the command -->\n\n```bash\n(?P<command>.*?)```\n\n```text\n)"
     r"(?P<output>.*?)(?P<tail>```\n)",
     re.DOTALL,
 )

@@ -57,7 +57,7 @@ def test_base_url(endpoint: str, base_url: str) -> None:
             "must use https",
         ),
         ({"AZURE_OPENAI_ENDPOINT": "http://localhost.evil.com"}, "AZURE_OPENAI_ENDPOINT", "must use https"),
-        ({"AZURE_OPENAI_ENDPOINT": "https://u:secret@x.com"}, "AZURE_OPENAI_ENDPOINT", "credentials"),
+        ({"AZURE_OPENAI_ENDPOINT": "https://user@x.com"}, "AZURE_OPENAI_ENDPOINT", "credentials"),
         ({"AZURE_OPENAI_ENDPOINT": "https://x.com?key=secret"}, "AZURE_OPENAI_ENDPOINT", "query"),
         ({"AZURE_OPENAI_ENDPOINT": "https://x.com:port"}, "AZURE_OPENAI_ENDPOINT", "is not a URL"),
         ({"AZURE_OPENAI_AUTHENTICATION": "none"}, "AZURE_OPENAI_AUTHENTICATION", "on this machine"),
