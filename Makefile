@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help start simulator test check readme requirements
+.PHONY: help start simulator test check docs requirements
 
 PYTHON_IN_VENV := .venv/bin/python
 RUN := $(PYTHON_IN_VENV) -m
@@ -33,8 +33,8 @@ check: .venv/.ready ## Lint, types, layers, dependencies, requirements, secrets,
 	@.venv/bin/shellcheck scripts/setup .ci/run
 	@.venv/bin/pymarkdown scan $$(git ls-files --cached --others --exclude-standard '*.md')
 
-readme: .venv/.ready ## Write into README.md what its commands print
-	@$(PYTHON_IN_VENV) dev/readme.py
+docs: .venv/.ready ## Write into the documentation what comes from the code
+	@$(PYTHON_IN_VENV) dev/docs.py
 
 requirements: .venv/.ready ## Write src/requirements.txt, what Azure installs, from uv.lock
 	@$(EXPORT) > src/requirements.txt

@@ -16,11 +16,13 @@ from pathlib import Path
 
 from azure_simulator import Simulator
 from azure_simulator.__main__ import DEFAULT_PORT, FIRST_TOKEN_AFTER, PACE
-from functions_host import FunctionsHost, FunctionsHostError, local_settings
+from functions_host import FunctionsHost, FunctionsHostError, PortInUseError, local_settings
 
 APP = Path(__file__).resolve().parent.parent / "src"
 
 SIMULATED = "Azure OpenAI is simulated at {url}; set AZURE_OPENAI_ENDPOINT for a real one.\n"
+OTHER_IDENTITY = "IDENTITY_ENDPOINT is set: the simulated Azure OpenAI does not accept its tokens.\n"
+EXAMPLE_ENDPOINT = f"http://127.0.0.1:{DEFAULT_PORT}"
 BANNER = """
 {simulated}Ready at {url}. Ctrl-C ends it. Try:
 
@@ -37,9 +39,20 @@ async def start() -> None:
     async with AsyncExitStack() as stack:
         simulator = _simulator(environment)
         if simulator:
-            await stack.enter_async_context(simulator)
+            try:
+                await stack.enter_async_context(simulator)
+            except OSError as error:
+                raise FunctionsHostError(f"The simulator cannot listen: {error.strerror}.") from error
             environment = simulator.environment | {k: v for k, v in environment.items() if v}
             simulated = SIMULATED.format(url=simulator.url)
+            if environment["IDENTITY_ENDPOINT"] != simulator.environment["IDENTITY_ENDPOINT"]:
+                simulated += OTHER_IDENTITY
+        elif environment["AZURE_OPENAI_ENDPOINT"] != EXAMPLE_ENDPOINT and environment.get(
+            "IDENTITY_ENDPOINT", ""
+        ).startswith(EXAMPLE_ENDPOINT):
+            # The example's simulated identity has no tokens for another Azure OpenAI.
+            del environment["IDENTITY_ENDPOINT"]
+            environment.pop("IDENTITY_HEADER", None)
         key = environment.pop("FUNCTION_KEY", None)
         host = FunctionsHost(APP, port=port, environment=environment, function_key=key or None)
         await stack.enter_async_context(host)
@@ -59,7 +72,7 @@ def _simulator(environment: dict[str, str]) -> Simulator | None:
     if not endpoint:
         port = 0
     elif (
-        endpoint == f"http://127.0.0.1:{DEFAULT_PORT}"
+        endpoint == EXAMPLE_ENDPOINT
         and not os.environ.get("AZURE_OPENAI_ENDPOINT")
         and _is_free(DEFAULT_PORT)
     ):
@@ -102,6 +115,9 @@ def main() -> int:
     """Returns the exit code."""
     try:
         asyncio.run(until_signalled())
+    except PortInUseError as error:
+        print(f"{error} For example: PORT=8080 make start", file=sys.stderr)
+        return 1
     except FunctionsHostError as error:
         print(error, file=sys.stderr)
         return 1

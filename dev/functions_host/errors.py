@@ -13,7 +13,4 @@ class PortInUseError(FunctionsHostError):
     """Something else listens on the port."""
 
     def __init__(self, port: int) -> None:
-        super().__init__(
-            f"Port {port} is in use. "
-            f"Stop what is listening there, or choose another: PORT={port + 1} make start"
-        )
+        super().__init__(f"Port {port} is in use. Stop what is listening there, or choose another port.")

@@ -47,7 +47,8 @@ class _LineFormatter(logging.Formatter):
         line = super().formatMessage(record)
         # The attribute is set by the ContextFilter of azure-functions-logging.
         invocation_id = getattr(record, "invocation_id", None) or _current_invocation_id()
-        return f"{line} [{invocation_id}]" if invocation_id else line
+        first, newline, rest = line.partition("\n")
+        return f"{first} [{invocation_id}]{newline}{rest}" if invocation_id else line
 
 
 def _is_of_interest(record: logging.LogRecord) -> bool:

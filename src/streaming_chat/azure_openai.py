@@ -7,8 +7,9 @@ this module are bytes, and failures as `ProblemError`.
 from __future__ import annotations
 
 import asyncio
+import math
 import random
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from email.utils import parsedate_to_datetime
 from time import time
 from typing import TYPE_CHECKING, Any
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from streaming_chat.contract import StreamRequest
     from streaming_chat.settings import Settings
 
+_LONGEST_WAIT = 24 * 60 * 60.0
 _RETRIED_STATUSES = frozenset({408, 409, 429})
 
 
@@ -100,7 +102,8 @@ class AzureOpenAI:
                 raise ProblemError(UPSTREAM_INVALID, cause=f"content type {content_type!r:.80}")
             yield Completion(response)
         finally:
-            await response.aclose()
+            with suppress(Exception):  # how it closes says nothing about the answer
+                await response.aclose()
 
     async def _open(self, request: StreamRequest, retry_until: float) -> httpx2.Response:
         loop = asyncio.get_running_loop()
@@ -195,21 +198,29 @@ def _backoff(retries: int) -> float:
 
 
 def _retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds that upstream asks to wait: `retry-after-ms`, or `retry-after` (RFC 9110, 10.2.3)."""
+    """Seconds that upstream asks to wait, None if it says nothing that makes sense.
+
+    `retry-after-ms` is Azure's own; `retry-after` is seconds or a date (RFC 9110, 10.2.3).
+    """
+    seconds = _number(headers.get("retry-after-ms", ""), 1000)
+    if seconds is None:
+        seconds = _number(headers.get("retry-after", ""), 1)
+    if seconds is None:
+        try:
+            seconds = parsedate_to_datetime(headers.get("retry-after", "")).timestamp() - time()
+        except (ValueError, OverflowError):
+            return None
+    return max(0.0, seconds) if seconds < _LONGEST_WAIT else None
+
+
+def _number(text: str, divisor: int) -> float | None:
     try:
-        return max(0.0, float(headers["retry-after-ms"]) / 1000)
-    except (KeyError, ValueError):
-        value = headers.get("retry-after", "")
-    try:
-        return max(0.0, float(value))
-    except ValueError:
-        pass
-    try:
-        return max(0.0, parsedate_to_datetime(value).timestamp() - time())
+        number = float(text) / divisor
     except ValueError:
         return None
+    return number if math.isfinite(number) else None
 
 
 def _whole_seconds(headers: Mapping[str, str]) -> int | None:
     wait = _retry_after(headers)
-    return None if wait is None else int(-(-wait // 1))
+    return None if wait is None else math.ceil(wait)

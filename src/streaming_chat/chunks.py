@@ -103,6 +103,7 @@ class EventDecoder:
                 self._data_bytes += len(line)
             elif line == b"data":
                 self._data.append(b"")
+                self._data_bytes += len(line)
             elif not line and self._data:
                 events.append(b"\n".join(self._data))
                 self._data.clear()

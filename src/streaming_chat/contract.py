@@ -107,11 +107,13 @@ class StrictJson(PydanticAdapter):
     def parse_body(self, req: func.HttpRequest, model: Any) -> Any:
         """The validated model. Raises MalformedRequestError and AdapterValidationError."""
         try:
-            document = json.loads(req.get_body().decode(), parse_constant=_refuse_constant)
+            document = replace_lone_surrogates(
+                json.loads(req.get_body().decode(), parse_constant=_refuse_constant)
+            )
         except (ValueError, RecursionError) as error:
             raise MalformedRequestError(str(error)) from error
         try:
-            return model.model_validate(replace_lone_surrogates(document))
+            return model.model_validate(document)
         except ValidationError as error:
             raise AdapterValidationError(
                 str(error),

@@ -23,6 +23,7 @@ from streaming_chat.problems import (
     IDLE_TIMEOUT,
     INTERNAL_ERROR,
     TOTAL_TIMEOUT,
+    UPSTREAM_INVALID,
     Problem,
     ProblemError,
 )
@@ -44,8 +45,15 @@ if TYPE_CHECKING:
 logger = get_logger(__name__)
 
 TRAILER_SECONDS = 2
-"""How long upstream may take for what follows the finish reason (usage, the end of its body), and the
-client for a terminal event after a deadline."""
+"""How long upstream may take for what follows the finish reason (usage, the end of its body), and a
+client that does not read for the error event after a deadline."""
+
+MAX_BUFFERED_BYTES = 16 * 1024 * 1024
+"""A longer answer is none of a model's: buffered delivery holds no more than this."""
+
+
+class _ClientLeftError(Exception):
+    """The server's send failed: there is nobody to send to."""
 
 
 class Relay:
@@ -75,6 +83,7 @@ class Relay:
         self._loop = asyncio.get_running_loop()
         self._connection: asyncio.Future[tuple[Scope, Receive, Send]] = self._loop.create_future()
         self._held: list[bytes] | None = [] if delivery == "buffered" else None
+        self._held_bytes = 0
         self._writing = asyncio.Lock()
         self._sending = False  # inside the server's send, which waits while the client does not read
         self._committed = False  # the status line is out
@@ -82,6 +91,7 @@ class Relay:
         self._client_left = False
         self._recorded = False
         self._expired: Problem | None = None  # the deadline that passed
+        self._expired_at = 0.0
 
         # Times of the event loop
         self._began = self._loop.time()
@@ -118,7 +128,7 @@ class Relay:
         except asyncio.CancelledError:
             if not (self._client_left or self._expired):
                 raise
-        except OSError:  # some servers raise it from send instead of saying http.disconnect
+        except _ClientLeftError:
             self._client_left = True
         finally:
             self._timer.cancel()
@@ -149,7 +159,7 @@ class Relay:
             # `_tick` cancelled this task because a deadline passed; the client can still be told.
             self.task.uncancel()
             failure = ProblemError(self._expired)
-        except OSError:
+        except _ClientLeftError:
             raise
         except Exception:
             logger.exception("The relay failed")
@@ -161,14 +171,16 @@ class Relay:
         """Sends what one read brought, in one write. Raises ProblemError if it brought a failure."""
         frames: list[bytes] = []
         failure: ProblemError | None = None
+        usage_is_final = False
         for event in events:
             match event:
                 case Delta():
                     frames.append(sse.delta(event.text))
                 case Finish():
                     self._finish = event
-                case Usage():
+                case Usage():  # some model servers also send what it is so far
                     self._usage = event
+                    usage_is_final = self._finish is not None
                 case UpstreamFailure():
                     failure = ProblemError(event.problem, cause=event.cause)
         phase_begins = self._finish is not None and not self._finished
@@ -180,7 +192,7 @@ class Relay:
             if frames:
                 await self._write([*frames, sse.error(failure, self._request_id)], last=True)
             raise failure
-        if self._finish and (self._usage or self._decoder.done or not self._request.include_usage):
+        if self._finish and (usage_is_final or self._decoder.done or not self._request.include_usage):
             await self._write([*frames, *self._closing_frames(self._finish)], last=True)
         elif frames:
             await self._write(frames)
@@ -196,12 +208,15 @@ class Relay:
         if failure:
             self._outcome.error_code = failure.problem.code
             self._outcome.cause = failure.cause
-        if self._finish:
-            await self._write(self._closing_frames(self._finish), last=True)
-        elif failure and (self._committed or self._held):
-            await self._write([sse.error(failure, self._request_id)], last=True)
-        elif failure:
-            await self._respond(failure)
+        async with self._writing:
+            if self._complete:
+                return
+            if self._finish:
+                await self._send_frames(self._closing_frames(self._finish), last=True)
+            elif failure and (self._committed or self._held):
+                await self._send_frames([sse.error(failure, self._request_id)], last=True)
+            elif failure:
+                await self._send_problem(failure)
 
     def _closing_frames(self, finish: Finish) -> list[bytes]:
         usage = [sse.usage(self._usage)] if self._usage and self._request.include_usage else []
@@ -211,23 +226,42 @@ class Relay:
 
     async def _write(self, frames: list[bytes], *, last: bool = False) -> None:
         async with self._writing:
-            if self._complete:
+            if not self._complete:
+                await self._send_frames(frames, last=last)
+
+    async def _send_frames(self, frames: list[bytes], *, last: bool) -> None:
+        if self._held is not None:
+            self._held += frames
+            if not last:
+                self._held_bytes += sum(map(len, frames))
+                if self._held_bytes > MAX_BUFFERED_BYTES:
+                    raise ProblemError(UPSTREAM_INVALID, cause=f"more than {MAX_BUFFERED_BYTES} bytes")
                 return
-            if self._held is not None:
-                self._held += frames
-                if not last:
-                    return
-                frames = self._held
-            body = b"".join(frames)
-            _, _, send = await self._connection
-            self._sending = True
-            if not self._committed:
-                self._committed = True
-                await send(self._start(len(body) if self._held is not None else None))
-            await send({"type": "http.response.body", "body": body, "more_body": not last})
-            self._sending = False
-            self._complete = last
-            self._last_sent = self._loop.time()
+            frames = self._held
+        body = b"".join(frames)
+        if not self._committed:
+            await self._deliver(self._start(len(body) if self._held is not None else None))
+        await self._deliver({"type": "http.response.body", "body": body, "more_body": not last})
+        self._sent(last=last)
+
+    async def _send_problem(self, failure: ProblemError) -> None:
+        scope, receive, _ = await asyncio.shield(self._connection)
+        await problem_response(failure, self._request_id)(scope, receive, self._deliver)
+        self._sent(last=True)
+
+    async def _deliver(self, message: Message) -> None:
+        # Shielded: a deadline may pass before the server has handed the connection over.
+        _, _, send = await asyncio.shield(self._connection)
+        self._committed = self._sending = True
+        try:
+            await send(message)
+        except OSError as error:  # some servers raise it instead of saying http.disconnect
+            raise _ClientLeftError from error
+
+    def _sent(self, *, last: bool) -> None:
+        self._sending = False
+        self._complete = last
+        self._last_sent = self._loop.time()
 
     def _start(self, content_length: int | None) -> Message:
         headers = {"Content-Type": sse.CONTENT_TYPE, **common_headers(self._request_id)}
@@ -236,19 +270,10 @@ class Relay:
         raw = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
         return {"type": "http.response.start", "status": 200, "headers": raw}
 
-    async def _respond(self, failure: ProblemError) -> None:
-        async with self._writing:
-            connection = await self._connection
-            self._committed = self._sending = True
-            await problem_response(failure, self._request_id)(*connection)
-            self._sending = False
-            self._complete = True
-            self._last_sent = self._loop.time()
-
     async def _send_keep_alive(self) -> None:
         try:
             await self._write([sse.KEEP_ALIVE])
-        except OSError:
+        except _ClientLeftError:
             self._client_left = True
             self.task.cancel()
 
@@ -262,12 +287,14 @@ class Relay:
         due, problem = self._deadline()
         if now >= due:
             self._expired = self._expired or problem
+            self._expired_at = now
             self.task.cancel()
-            due = now + TRAILER_SECONDS
+            due, _ = self._deadline()
         elif self._held is None and not self._complete:
             keep_alive_due = self._keep_alive_due()
             if now >= keep_alive_due:
-                self._keep_alive = self._loop.create_task(self._send_keep_alive())
+                if self._connection.done():
+                    self._keep_alive = self._loop.create_task(self._send_keep_alive())
                 keep_alive_due = now + self._settings.stream_heartbeat_interval
             due = min(due, keep_alive_due)
         self._timer = self._loop.call_at(due, self._tick)
@@ -275,6 +302,8 @@ class Relay:
     def _deadline(self) -> tuple[float, Problem]:
         settings = self._settings
         total = self._began + settings.stream_total_timeout
+        if self._expired:
+            return self._expired_at + TRAILER_SECONDS, self._expired
         if self._finished and not self._sending:
             due, problem = self._finished + TRAILER_SECONDS, TOTAL_TIMEOUT
         elif self._outcome.first_token is None:

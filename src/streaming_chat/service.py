@@ -32,7 +32,15 @@ class ChatService:
             self._upstream = AzureOpenAI(self._settings)
         except SettingsError as error:
             self._misconfigured = error
-            logger.error("Misconfigured: %s", error)
+        except Exception as error:
+            # Also the libraries read the environment: proxies, certificates, the authority to sign in with.
+            logger.error("The client for Azure OpenAI cannot be made: %s", error)
+            self._misconfigured = SettingsError(
+                "The environment",
+                f"keeps the client for Azure OpenAI from being made ({type(error).__name__}; see the log)",
+            )
+        if self._misconfigured:
+            logger.error("Misconfigured: %s", self._misconfigured)
 
     def check(self) -> None:
         """Raises ProblemError, with status 503, when the app is misconfigured."""

@@ -7,6 +7,7 @@ so that a line of local.settings.json can be left blank.
 from __future__ import annotations
 
 import ipaddress
+import re
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
@@ -14,6 +15,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+_URL_CHARACTERS = re.compile(r"[!-~]+")  # RFC 3986: ASCII without blanks and control characters
 
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Delivery = Literal["streamed", "buffered"]
@@ -121,12 +124,13 @@ class Settings(BaseModel):
     @field_validator("azure_openai_endpoint")
     @classmethod
     def _check_endpoint(cls, value: str) -> str:
+        value = value.strip()
         try:
             url = urlsplit(value)
             hostname, _ = url.hostname, url.port
         except ValueError:
             raise ValueError("is not a URL") from None
-        if url.scheme not in {"https", "http"} or not hostname:
+        if url.scheme not in {"https", "http"} or not hostname or not _URL_CHARACTERS.fullmatch(value):
             raise ValueError("is not a URL like https://NAME.openai.azure.com")
         if url.username or url.password or url.query or url.fragment:
             raise ValueError("must not hold credentials, a query or a fragment")

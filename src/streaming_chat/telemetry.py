@@ -40,9 +40,16 @@ class StreamOutcome:
     def log(self) -> None:
         """Writes the line. The request id is the line's invocation id, put there by the logging context."""
         level = logging.WARNING if self.status == "failed" else logging.INFO
-        fields = {name: value for name, value in asdict(self).items() if value is not None}
+        fields = {name: _printable(value) for name, value in asdict(self).items() if value is not None}
         text = " ".join(
             f"{name}={value:.3f}" if isinstance(value, float) else f"{name}={value}"
             for name, value in fields.items()
         )
         logger.log(level, "Stream ended: %s", text, extra=fields)
+
+
+def _printable(value: object) -> object:
+    """What upstream gave, fit for one line of a log: short, and without control characters."""
+    if isinstance(value, str) and (len(value) > 80 or not value.isprintable()):
+        return f"{value!r:.80}"
+    return value

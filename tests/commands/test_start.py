@@ -63,8 +63,8 @@ def test_a_busy_port_is_one_clear_line(checkout: Checkout) -> None:
         command = checkout.start(sys.executable, "dev/start.py", PORT=port)
         assert command.wait() == 1
     (line,) = command.output
-    assert f"Port {port} is in use" in line
-    assert "PORT=" in line
+    assert line.startswith(f"Port {port} is in use.")
+    assert "PORT=8080 make start" in line
     assert command.survivors() == []
 
 
@@ -120,10 +120,28 @@ async def test_the_example_settings_work_as_they_are(checkout: Checkout, port: i
     """They name the simulator's own address, which `make simulator` serves for Core Tools."""
     source = checkout.root / "src"
     shutil.copy(source / "local.settings.json.example", source / "local.settings.json")
+    with socket.socket() as candidate:
+        taken = candidate.connect_ex(("127.0.0.1", 7072)) == 0
     command = checkout.start(sys.executable, "dev/start.py", PORT=str(port))
     await ask(command, port)
     command.interrupt()
-    assert "simulated at http://127.0.0.1:7072" in "".join(command.output)
+    assert ("simulated at http://127.0.0.1:7072" in "".join(command.output)) != taken
+
+
+async def test_the_examples_identity_is_not_used_for_another_endpoint(checkout: Checkout, port: int) -> None:
+    source = checkout.root / "src"
+    shutil.copy(source / "local.settings.json.example", source / "local.settings.json")
+    async with Simulator() as own:
+        command = checkout.start(
+            sys.executable, "dev/start.py", PORT=str(port), AZURE_OPENAI_ENDPOINT=own.url, PATH="/nowhere"
+        )
+        await asyncio.to_thread(command.wait_for, "Ready at")
+        answer = await asyncio.to_thread(post, port)
+        # No managed identity, no Azure CLI: the chain ends without a token.
+        assert '"code":"misconfigured"' in answer
+        assert own.token_requests == []
+        command.interrupt()
+    assert "simulated" not in "".join(command.output)
 
 
 async def ask(command: Command, port: int) -> str:
@@ -139,3 +157,10 @@ async def ask(command: Command, port: int) -> str:
     )
     assert answer.endswith('event: done\ndata: {"status": "completed"}\n\n')
     return answer
+
+
+def post(port: int) -> str:
+    return curl(
+        f"http://localhost:{port}/api/stream",
+        *("-H", "Content-Type: application/json", "-d", '{"message": "Hello"}'),
+    )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from statistics import median
 from typing import TYPE_CHECKING
 
 import pytest
@@ -62,7 +61,7 @@ async def test_upstream_is_released(app: App, phase: str, play: Play, query: str
         app.simulator.script(message, play)
         _, released = await leave(app, message, query, after=after)
         seconds.append(released)
-    assert median(seconds) < RELEASE_SECONDS
+    assert max(seconds) < RELEASE_SECONDS
     assert (await app.ask("still there?")).terminal == ("done", {"status": "completed"})
 
 

@@ -199,12 +199,14 @@ async def test_a_wait_beyond_the_hold_back_is_not_taken(app: App) -> None:
 
 
 async def test_nothing_is_asked_twice_after_a_token_was_sent(app: App) -> None:
-    answer = await app.ask("simulate: reset-mid-stream")
+    async def play(exchange: Exchange) -> None:
+        await exchange.send(shapes.role() + shapes.delta("once"))
+        exchange.abort()
+
+    app.simulator.script("ask once", play)
+    answer = await app.ask("ask once")
     assert answer.terminal[0] == "error"
-    exchanges = [each for each in app.simulator.completions if each.message == "simulate: reset-mid-stream"]
-    asked = len(exchanges)
-    await app.ask("something else")
-    assert len([each for each in app.simulator.completions if each.message == exchanges[0].message]) == asked
+    assert sum(exchange.message == "ask once" for exchange in app.simulator.completions) == 1
 
 
 async def test_a_full_instance_says_so_at_once(apps: Apps) -> None:
@@ -250,3 +252,49 @@ async def test_a_client_that_does_not_read_is_given_up_at_the_deadline(apps: App
     flooded.set()
     assert (await app.ask("and now?")).status == 200
     await app.host.stop()
+
+
+async def test_a_connection_that_is_not_accepted_ends_at_its_deadline(apps: Apps) -> None:
+    # Linux drops a SYN for which the backlog has no room: the client waits.
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as full:
+        address = full.getsockname()
+        with socket.create_connection(address), socket.socket() as second:
+            second.setblocking(False)
+            second.connect_ex(address)
+            app = await apps.start(
+                AZURE_OPENAI_ENDPOINT=f"http://127.0.0.1:{address[1]}",
+                STREAM_CONNECT_TIMEOUT="0.3",
+                STREAM_FIRST_TOKEN_TIMEOUT="5",
+                STREAM_MAX_RETRIES="0",
+            )
+            answer = await app.ask("hello")
+            assert (answer.status, answer.problem["code"]) == (502, "upstream_unreachable")
+            await app.host.stop()
+
+
+@pytest.mark.parametrize(
+    "value", ["inf", "nan", "-1", "1e30", "soon", "Fri, 31 Dec 99999999999999999999 23:59:59 GMT"]
+)
+async def test_a_retry_after_without_sense(app: App, value: str) -> None:
+    app.simulator.script(f"retry-after {value}", status(429, retry_after=value))
+    answer = await app.ask(f"retry-after {value}")
+    assert (answer.status, answer.problem["code"]) == (429, "throttled")
+    assert answer.headers.get("Retry-After") in {None, "0"}
+
+
+async def test_an_answer_that_is_refused_for_its_headers_is_closed(app: App) -> None:
+    for name, headers in {
+        "page": {"content-type": "text/html"},
+        "gzip": {"content-encoding": "gzip"},
+    }.items():
+
+        async def play(exchange: Exchange, headers: dict[str, str] = headers) -> None:
+            await exchange.start(200, headers)
+            await exchange.silence()
+
+        app.simulator.script(name, play)
+        answer = await app.ask(name)
+        assert (answer.status, answer.problem["code"]) == (502, "upstream_invalid")
+        exchange = await app.simulator.exchange(name)
+        await exchange.closed.wait()
+        assert exchange.closed_at is not None

@@ -29,6 +29,13 @@ async def test_a_healthy_app(app: App) -> None:
     [
         ({"AZURE_OPENAI_ENDPOINT": ""}, "AZURE_OPENAI_ENDPOINT"),
         ({"STREAM_IDLE_TIMEOUT": "-1"}, "STREAM_IDLE_TIMEOUT"),
+        ({"AZURE_OPENAI_ENDPOINT": "http://example.com"}, "AZURE_OPENAI_ENDPOINT"),
+        (
+            {"AZURE_OPENAI_ENDPOINT": "https://example.com", "AZURE_OPENAI_AUTHENTICATION": "none"},
+            "AZURE_OPENAI_AUTHENTICATION",
+        ),
+        ({"STREAM_IDLE_TIMEOUT": "300"}, "STREAM_IDLE_TIMEOUT"),
+        ({"AZURE_AUTHORITY_HOST": "http://example.com"}, "The environment"),
     ],
 )
 async def test_a_wrong_setting_is_named_and_the_app_stays_up(

@@ -113,6 +113,11 @@ async def test_the_request_that_azure_openai_sees(app: App) -> None:
     assert exchange.headers["Accept-Encoding"] == "identity"
 
 
+async def test_the_temperature_is_sent_when_given(app: App) -> None:
+    await app.ask("warm", temperature=1)
+    assert (await app.simulator.exchange("warm")).body["temperature"] == 1
+
+
 async def test_what_is_not_asked_for_is_not_sent(app: App) -> None:
     await app.ask("plain request")
     exchange = await app.simulator.exchange("plain request")
@@ -130,6 +135,32 @@ async def test_usage_comes_before_done_when_asked_for(app: App) -> None:
     assert done == b'event: done\ndata: {"status": "completed"}'
 
 
+async def test_a_running_usage_is_not_the_last_word(app: App) -> None:
+    """Some model servers send with each chunk what it is so far."""
+
+    async def play(exchange: Exchange) -> None:
+        await exchange.send(shapes.delta("a", usage=shapes.usage(9, 1)))
+        await exchange.send(shapes.finish())
+        await exchange.send(shapes.usage_chunk(shapes.usage(9, 2)) + shapes.DONE)
+
+    app.simulator.script("running usage", play)
+    answer = await app.ask("running usage", include_usage=True)
+    assert answer.frames[1].endswith(b'{"prompt_tokens": 9, "completion_tokens": 2, "total_tokens": 11}')
+
+
+async def test_what_upstream_says_cannot_forge_a_line_of_the_log(app: App) -> None:
+    async def play(exchange: Exchange) -> None:
+        await exchange.send(
+            shapes.delta("a") + shapes.finish("stop\nforged line " + "x" * 1000) + shapes.DONE
+        )
+
+    app.simulator.script("forge", play)
+    answer = await app.ask("forge")
+    line = await app.outcome(answer.headers["X-Request-Id"])
+    assert len(line) < 500
+    assert not any(other.startswith("forged") for other in app.log.lines)
+
+
 async def test_done_does_not_wait_for_what_follows_the_finish_reason(app: App) -> None:
     held = asyncio.Event()
 
@@ -141,6 +172,11 @@ async def test_done_does_not_wait_for_what_follows_the_finish_reason(app: App) -
     answer = await app.ask("slow trailer")
     assert answer.terminal == ("done", {"status": "completed"})
     held.set()
+    # The rest of the body is read all the same, so that the connection can be used again.
+    exchange = await app.simulator.exchange("slow trailer")
+    await exchange.closed.wait()
+    assert exchange.closed_at is None
+    assert exchange.completed
 
 
 async def test_several_events_of_one_read_leave_in_one_write(app: App) -> None:

@@ -100,7 +100,7 @@ async def test_an_app_that_does_not_load(tmp_path: Path, preamble: str, source: 
     with pytest.raises(AppLoadError) as raised:
         await host.start()
     assert text in str(raised.value)
-    assert await host.worker_exited  # it is gone
+    await host.worker_exited
 
 
 @pytest.mark.parametrize("placeholder", [False, True])
@@ -140,7 +140,7 @@ async def test_a_stop_with_an_open_stream_is_immediate(start: Callable) -> None:
             await host.stop()
         with pytest.raises(aiohttp.ClientError):
             await response.content.read()
-    assert await host.worker_exited == -signal.SIGKILL
+    await host.worker_exited
     with pytest.raises(ProcessLookupError):
         os.kill(host.worker_pid, 0)
     assert not any("The worker process ended" in line for line in log)

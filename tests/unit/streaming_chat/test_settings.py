@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from streaming_chat.settings import Settings, SettingsError
+from support.checkout import ROOT
 
 GOOD = {"AZURE_OPENAI_ENDPOINT": "https://name.openai.azure.com", "AZURE_OPENAI_DEPLOYMENT": "chat"}
 
@@ -34,6 +37,7 @@ def test_values_come_from_the_environment_and_empty_ones_count_as_unset() -> Non
     ("endpoint", "base_url"),
     [
         ("https://name.openai.azure.com", "https://name.openai.azure.com/openai/v1/"),
+        (" https://name.openai.azure.com\t", "https://name.openai.azure.com/openai/v1/"),
         ("https://name.openai.azure.com/", "https://name.openai.azure.com/openai/v1/"),
         ("https://name.openai.azure.com/openai/v1/", "https://name.openai.azure.com/openai/v1/"),
         ("http://localhost:11434/v1", "http://localhost:11434/v1/"),
@@ -59,6 +63,8 @@ def test_base_url(endpoint: str, base_url: str) -> None:
         ({"AZURE_OPENAI_ENDPOINT": "http://localhost.evil.com"}, "AZURE_OPENAI_ENDPOINT", "must use https"),
         ({"AZURE_OPENAI_ENDPOINT": "https://user@x.com"}, "AZURE_OPENAI_ENDPOINT", "credentials"),
         ({"AZURE_OPENAI_ENDPOINT": "https://x.com?key=secret"}, "AZURE_OPENAI_ENDPOINT", "query"),
+        ({"AZURE_OPENAI_ENDPOINT": "https://a b.openai.azure.com"}, "AZURE_OPENAI_ENDPOINT", "is not a URL"),
+        ({"AZURE_OPENAI_ENDPOINT": "https://x.com/\x00"}, "AZURE_OPENAI_ENDPOINT", "is not a URL"),
         ({"AZURE_OPENAI_ENDPOINT": "https://x.com:port"}, "AZURE_OPENAI_ENDPOINT", "is not a URL"),
         ({"AZURE_OPENAI_AUTHENTICATION": "none"}, "AZURE_OPENAI_AUTHENTICATION", "on this machine"),
         ({"AZURE_OPENAI_AUTHENTICATION": "key"}, "AZURE_OPENAI_AUTHENTICATION", "entra_id"),
@@ -93,3 +99,16 @@ def test_no_token_is_asked_for_on_this_machine_only() -> None:
         }
     )
     assert settings.endpoint_is_local
+
+
+def test_the_example_settings_name_every_setting() -> None:
+    example = json.loads((ROOT / "src/local.settings.json.example").read_text())["Values"]
+    hosts_own = {"FUNCTIONS_WORKER_RUNTIME", "AzureWebJobsStorage", "IDENTITY_ENDPOINT", "IDENTITY_HEADER"}
+    assert set(example) - hosts_own == {name.upper() for name in Settings.model_fields}
+    Settings.from_environment(example)
+
+
+def test_the_host_gives_a_function_more_time_than_a_stream_takes() -> None:
+    hours, minutes, seconds = json.loads((ROOT / "src/host.json").read_text())["functionTimeout"].split(":")
+    timeout = int(hours) * 3600 + int(minutes) * 60 + int(seconds)
+    assert timeout > Settings.from_environment(GOOD).stream_total_timeout
