@@ -24,7 +24,7 @@ check: .venv/.ready ## Lint, types, layers, dependencies, requirements, secrets,
 	@$(RUN) ruff check --quiet
 	@$(RUN) ruff format --check --quiet
 	@$(RUN) pyright
-	@.venv/bin/lint-imports
+	@.venv/bin/lint-imports --no-logo
 	@.venv/bin/deptry src dev tests
 	@$(EXPORT) | cmp -s - src/requirements.txt || \
 		{ echo "src/requirements.txt does not match uv.lock: run 'make requirements'" >&2; exit 1; }

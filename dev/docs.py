@@ -16,8 +16,6 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pydantic_core import PydanticUndefined
-
 from azure_simulator import Simulator
 from functions_host import FunctionsHost
 from streaming_chat.contract import StreamRequest
@@ -72,7 +70,7 @@ def problem_rows() -> Iterator[tuple[str, ...]]:
 
 
 def default_of(field: FieldInfo) -> str:
-    if field.default is PydanticUndefined:
+    if field.is_required():
         return "required"
     return "none" if field.default is None else f"`{field.default}`"
 
