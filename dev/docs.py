@@ -9,6 +9,7 @@ if something would be.
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import re
 import subprocess
@@ -18,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from azure_simulator import Simulator
 from functions_host import FunctionsHost
-from streaming_chat.contract import StreamRequest
+from streaming_chat.contract import MAX_HISTORY_CHARACTERS, StreamRequest, Turn
 from streaming_chat.problems import PROBLEMS
 from streaming_chat.settings import Settings
 
@@ -43,7 +44,12 @@ INTERPRETERS = {
 
 def table(name: str) -> str:
     """The Markdown table of that name."""
-    header, *rows = {"settings": settings_rows, "problems": problem_rows, "request": request_rows}[name]()
+    header, *rows = {
+        "parameters": parameter_rows,
+        "problems": problem_rows,
+        "request": request_rows,
+        "settings": settings_rows,
+    }[name]()
     lines = [header, ("---",) * len(header), *rows]
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
@@ -69,6 +75,21 @@ def problem_rows() -> Iterator[tuple[str, ...]]:
         yield f"`{problem.code}`", status, "yes" if problem.retryable else "no", problem.detail
 
 
+def parameter_rows() -> Iterator[tuple[str, ...]]:
+    """What `azd env set` takes: names and defaults of main.parameters.json, meanings of main.bicep."""
+    yield "Name", "Default", "Meaning"
+    bicep = (ROOT / "infra/main.bicep").read_text()
+    described = re.findall(r"@description\('((?:[^'\\]|\\.)*)'\)\n(?:@.*\n|  .*\n|\}\)\n)*param (\w+)", bicep)
+    meanings = {name: re.sub(r"\\(.)", r"\1", meaning) for meaning, name in described}
+    for name, parameter in json.loads((ROOT / "infra/main.parameters.json").read_text())[
+        "parameters"
+    ].items():
+        if isinstance(parameter["value"], str):
+            variable, has_default, default = parameter["value"][2:-1].partition("=")
+            words = (f"`{default}`" if default else "empty") if has_default else "asked for"
+            yield f"`{variable}`", words, meanings[name]
+
+
 def default_of(field: FieldInfo) -> str:
     if field.is_required():
         return "required"
@@ -90,13 +111,15 @@ def rule_of(name: str, schema: dict[str, Any]) -> str:
         case {"maxLength": high}:
             return f"at most {high:,} characters"
         case {"maxItems": high}:
-            return f"at most {high}, each content 1 to 32,000 characters, 200,000 in all"
+            content = Turn.model_json_schema()["properties"]["content"]
+            each = f"each content {content['minLength']} to {content['maxLength']:,} characters"
+            return f"at most {high}, {each}, {MAX_HISTORY_CHARACTERS:,} in all"
         case {"minimum": low, "maximum": high}:
             return f"{low} to {high}"
         case {"minimum": low}:
             return f"{low} to `STREAM_MAX_OUTPUT_TOKENS`"
-        case {"type": "boolean"}:
-            return "default false"
+        case {"type": "boolean", "default": default}:
+            return f"default {str(default).lower()}"
         case _:
             raise ValueError(f"no words for the rule of {name}")
 

@@ -59,4 +59,4 @@ async def openapi_json(req: func.HttpRequest, context: func.Context) -> func.Htt
 @with_context
 async def docs(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
     """The description as a page. Its script and style are pinned, by version and by hash."""
-    return render_swagger_ui("Azure OpenAI, streamed from Azure Functions", "/api/openapi.json")
+    return render_swagger_ui(description.TITLE, "/api/openapi.json")

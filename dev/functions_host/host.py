@@ -194,4 +194,4 @@ class FunctionsHost:
         if self._function_key is None:
             return True
         given = request.headers.get("x-functions-key") or request.query.get("code") or ""
-        return hmac.compare_digest(given.encode(), self._function_key.encode())
+        return hmac.compare_digest(given.encode(errors="surrogateescape"), self._function_key.encode())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 
 from azure_functions_validation.adapter import PydanticAdapter
 from azure_functions_validation.errors import AdapterValidationError, MalformedRequestError
@@ -25,6 +25,15 @@ if TYPE_CHECKING:
 
 MAX_BODY_BYTES = 1024 * 1024
 MAX_HISTORY_CHARACTERS = 200_000
+MAX_VALUES = 1_000
+"""A request that keeps the contract has a few hundred. What has more would cost the other streams time."""
+MAX_NAME_CHARACTERS = 100
+
+_MESSAGES = {
+    "extra_forbidden": "is not a field of this request",
+    "missing": "is required",
+    "model_type": "must be a JSON object",
+}
 
 
 def _not_blank(text: str) -> str:
@@ -71,7 +80,6 @@ class StreamRequest(BaseModel):
         default=None,
         ge=0,
         le=2,
-        allow_inf_nan=False,
         description="How much the answer may vary. Reasoning models refuse it.",
     )
     include_usage: bool = Field(default=False, description="Send an `event: usage` before the end.")
@@ -107,18 +115,35 @@ class StrictJson(PydanticAdapter):
     def parse_body(self, req: func.HttpRequest, model: Any) -> Any:
         """The validated model. Raises MalformedRequestError and AdapterValidationError."""
         try:
-            document = replace_lone_surrogates(
-                json.loads(req.get_body().decode(), parse_constant=_refuse_constant)
-            )
+            document = json.loads(req.get_body().decode(), parse_constant=_refuse_constant)
         except (ValueError, RecursionError) as error:
             raise MalformedRequestError(str(error)) from error
+        if _values_in(document, MAX_VALUES) > MAX_VALUES:
+            message = f"must not hold more than {MAX_VALUES:,} values"
+            raise AdapterValidationError(message, [{"loc": ["body"], "msg": message, "type": "too_long"}])
         try:
-            return model.model_validate(document)
+            return model.model_validate(replace_lone_surrogates(document))
         except ValidationError as error:
             raise AdapterValidationError(
-                str(error),
-                [{"loc": ["body", *each["loc"]], "msg": each["msg"]} for each in error.errors()],
+                "The body does not match the model",
+                [
+                    {"loc": ["body", *each["loc"]], "msg": each["msg"], "type": each["type"]}
+                    for each in error.errors(include_url=False, include_input=False, include_context=False)
+                ],
             ) from error
+
+
+def _values_in(document: Any, enough: int) -> int:
+    """How many values a JSON document holds; counts no further than beyond `enough`."""
+    count, left = 0, [document]
+    while left and count <= enough:
+        count += 1
+        value = left.pop()
+        if isinstance(value, dict):
+            left += cast("dict[str, Any]", value).values()
+        elif isinstance(value, list):
+            left += cast("list[Any]", value)
+    return count
 
 
 def _refuse_constant(name: str) -> None:
@@ -146,7 +171,8 @@ def invalid_fields(errors: list[FieldError]) -> ProblemError:
 
 def _field_error(entry: dict[str, Any]) -> FieldError:
     source, *location = entry["loc"]
-    return {
-        "field": ".".join(map(str, location)) or str(source),
-        "message": str(entry["msg"]).removeprefix("Value error, "),
-    }
+    name = ".".join(map(str, location)) or str(source)
+    if len(name) > MAX_NAME_CHARACTERS:
+        name = f"{name[:MAX_NAME_CHARACTERS]}…"
+    message = _MESSAGES.get(entry["type"]) or str(entry["msg"]).removeprefix("Value error, ")
+    return {"field": name, "message": message}

@@ -20,6 +20,9 @@ from streaming_chat.contract import StreamQuery, StreamRequest, invalid_fields
 from streaming_chat.problems import Problem, ProblemDocument, ProblemError
 from streaming_chat.responses import PROBLEM_TYPE
 
+TITLE = "Azure OpenAI, streamed from Azure Functions"
+VERSION = "0.1.0"
+
 _PROBLEM_SCHEMA = {"$ref": "#/components/schemas/ProblemDocument"}
 _REQUEST_ID = "5a7f0c2e-8f0b-4d7e-9a55-0d6a1c3f2b10"
 _TEXTS = ("Azure Functions ", "scales automatically ")
@@ -50,6 +53,11 @@ _REQUEST_ID_HEADER = {
         "description": "The invocation's id, which every log line of the request carries.",
         "schema": {"type": "string", "format": "uuid"},
     }
+}
+_HOST_RESPONSES = {
+    401: {"description": "The function key is missing or wrong. The Functions host says so, without a body."},
+    404: {"description": "No such route. The Functions host says so, without a body."},
+    405: {"description": "Another method than POST. The Functions host says so, without a body."},
 }
 _RETRY_AFTER_HEADER = {
     "Retry-After": {"description": "Seconds to wait.", "schema": {"type": "integer", "minimum": 0}}
@@ -96,22 +104,20 @@ def _problem_response(listed: list[Problem]) -> dict[str, Any]:
 
 def _example(problem: Problem) -> ProblemDocument:
     if problem is problems.INVALID_REQUEST:
-        failure = invalid_fields([{"field": "message", "message": "Field required"}])
+        failure = invalid_fields([{"field": "message", "message": "is required"}])
     else:
         failure = ProblemError(problem)
     return failure.document(_REQUEST_ID)
 
 
-def _query_parameters() -> list[dict[str, Any]]:
-    delivery = StreamQuery.model_fields["delivery"]
-    return [
-        {
-            "name": "delivery",
-            "in": "query",
-            "description": delivery.description,
-            "schema": {"type": "string", "enum": ["streamed", "buffered"]},
-        }
-    ]
+def _delivery_parameter() -> dict[str, Any]:
+    schema = StreamQuery.model_json_schema()["properties"]["delivery"]
+    return {
+        "name": "delivery",
+        "in": "query",
+        "description": schema["description"],
+        "schema": schema["anyOf"][0],
+    }
 
 
 STREAM: dict[str, Any] = {
@@ -122,22 +128,22 @@ STREAM: dict[str, Any] = {
     "method": "post",
     "operation_id": "stream_chat",
     "requests": StreamRequest,
-    "parameters": _query_parameters(),
-    "security": [{"functionKey": []}],
+    "parameters": [_delivery_parameter()],
+    "security": [{"functionKey": []}, {"functionKeyInQuery": []}],
     "security_scheme": {
         "functionKey": {"type": "apiKey", "in": "header", "name": "x-functions-key"},
+        "functionKeyInQuery": {"type": "apiKey", "in": "query", "name": "code"},
     },
     "responses": {
         200: _stream_response(),
-        401: {
-            "description": "The function key is missing or wrong. The Functions host says so, without a body."
-        },
+        **_HOST_RESPONSES,
         **_problem_responses(),
     },
 }
 
 HEALTH: dict[str, Any] = {
     "summary": "Whether the app can be used",
+    "description": "Checks the settings only. It calls nothing.",
     "tags": ["operations"],
     "route": "health",
     "method": "get",
@@ -160,8 +166,8 @@ HEALTH: dict[str, Any] = {
 def document() -> str:
     """The document, JSON text."""
     spec = generate_openapi_spec(
-        title="Azure OpenAI, streamed from Azure Functions",
-        version="0.1.0",
+        title=TITLE,
+        version=VERSION,
         openapi_version="3.1.0",
         description="Answers of an Azure OpenAI chat deployment as Server-Sent Events, token by token.",
     )

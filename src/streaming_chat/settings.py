@@ -34,7 +34,7 @@ class SettingsError(ValueError):
 class Settings(BaseModel):
     """The settings of the app, checked once at start."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
+    model_config = ConfigDict(frozen=True, extra="ignore")
 
     azure_openai_endpoint: str = Field(
         description="The Azure OpenAI resource, `https://NAME.openai.azure.com`, or any base URL that "
@@ -67,11 +67,12 @@ class Settings(BaseModel):
     )
     stream_total_timeout: Seconds = Field(
         default=220,
+        le=290,
         description="The whole stream. Below host.json's functionTimeout and the 230 seconds that a "
         "rolling update leaves an open request.",
     )
     stream_heartbeat_interval: Seconds = Field(
-        default=15, description="Silence after which a keep-alive comment is sent."
+        default=15, lt=230, description="Silence after which a keep-alive comment is sent."
     )
     stream_hold_back: Seconds = Field(
         default=10,
@@ -144,7 +145,13 @@ class Settings(BaseModel):
                 "AZURE_OPENAI_AUTHENTICATION",
                 "is none, which is accepted only when AZURE_OPENAI_ENDPOINT is on this machine",
             )
-        for name in ("stream_connect_timeout", "stream_first_token_timeout", "stream_idle_timeout"):
+        for name in (
+            "stream_connect_timeout",
+            "stream_first_token_timeout",
+            "stream_idle_timeout",
+            "stream_heartbeat_interval",
+            "stream_hold_back",
+        ):
             if getattr(self, name) > self.stream_total_timeout:
                 raise SettingsError(
                     name.upper(),

@@ -49,6 +49,15 @@ def test_relative_links_and_anchors_resolve(page: Path) -> None:
         assert not anchor or anchor in anchors(target), link
 
 
+def test_no_key_in_prose() -> None:
+    """What detect-secrets looks for is quoted; in a command or a variable it need not be."""
+    key = re.compile(
+        r"(?i)(?:api[-_ ]?key|functions-key|[?&]code|token)\"?\s*[:=]\s*\"?([A-Za-z0-9+/_-]{20,})"
+    )
+    for page in pages():
+        assert not key.findall(page.read_text()), page
+
+
 def anchors(page: Path) -> set[str]:
     """The headings' anchors, by GitHub's rule: lower case, no punctuation, hyphens for blanks."""
     prose = re.sub(r"^```.*?^```", "", page.read_text(), flags=re.DOTALL | re.MULTILINE)

@@ -116,6 +116,17 @@ async def test_what_func_start_would_read_is_what_make_start_uses(checkout: Chec
     assert "simulated" not in "".join(command.output)
 
 
+async def test_a_function_key_is_asked_for_when_there_is_one(checkout: Checkout, port: int) -> None:
+    command = checkout.start(sys.executable, "dev/start.py", PORT=str(port), FUNCTION_KEY="a-key")
+    await asyncio.to_thread(command.wait_for, "Ready at")
+    assert '-H "x-functions-key: $FUNCTION_KEY"' in command.wait_for("curl -N")
+    assert await asyncio.to_thread(post, port) == ""
+    answer = await asyncio.to_thread(post, port, "-H", "x-functions-key: a-key")
+    assert answer.endswith('event: done\ndata: {"status": "completed"}\n\n')
+    command.interrupt()
+    assert "a-key" not in "".join(command.output)
+
+
 async def test_the_example_settings_work_as_they_are(checkout: Checkout, port: int) -> None:
     """They name the simulator's own address, which `make simulator` serves for Core Tools."""
     source = checkout.root / "src"
@@ -159,8 +170,9 @@ async def ask(command: Command, port: int) -> str:
     return answer
 
 
-def post(port: int) -> str:
+def post(port: int, *more: str) -> str:
     return curl(
         f"http://localhost:{port}/api/stream",
+        *more,
         *("-H", "Content-Type: application/json", "-d", '{"message": "Hello"}'),
     )

@@ -166,6 +166,46 @@ async def test_deep_nesting(guarded: App, depth: int) -> None:
     assert answer.problem["code"] in {"malformed_json", "invalid_request"}
 
 
+async def test_a_bad_request_gets_a_short_answer(guarded: App) -> None:
+    """What is sent back costs every stream of the instance time."""
+    many = json.dumps({f"name{number}": 0 for number in range(60_000)}).encode()
+    turns_of_one = json.dumps({"message": "m", "history": [{"role": "user", "x": 1}] * 50}).encode()
+    long = json.dumps({"message": "m", "x" * 1_000_000: 0}).encode()
+    for body in (many, turns_of_one, long, b"[%b]" % (b"0," * 400_000 + b"0")):
+        answer = await send(guarded, body)
+        assert answer.status == 422
+        assert len(answer.body) < 20_000
+
+
+async def test_10_000_turns_are_too_many(guarded: App) -> None:
+    answer = await send(guarded, json.dumps({"message": "m", "history": turns(10_000)}).encode())
+    assert answer.problem["detail"] == "The request is not valid. body: must not hold more than 1,000 values."
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        (b"[]", "must be a JSON object"),
+        (b"{}", "is required"),
+        (b'{"message": "m", "x": 1}', "is not a field of this request"),
+    ],
+)
+async def test_messages_are_a_clients_words(guarded: App, body: bytes, message: str) -> None:
+    assert (await send(guarded, body)).problem["errors"][0]["message"] == message
+
+
+async def test_a_client_that_leaves_while_it_uploads(guarded: App) -> None:
+    url = urlsplit(guarded.url)
+    _, writer = await asyncio.open_connection(url.hostname, url.port)
+    head = b"POST /api/stream HTTP/1.1\r\nHost: leaves-early\r\nContent-Type: application/json\r\n"
+    seen = len(guarded.log.lines)
+    writer.write(head + b"Content-Length: 100\r\n\r\n{")
+    await guarded.log.line("Executing", after=seen)
+    writer.close()
+    await guarded.log.line("The client closed the connection.", after=seen)
+    assert not any("Traceback" in line for line in guarded.log.lines[seen:])
+
+
 async def test_several_fields_at_fault_are_all_named(guarded: App) -> None:
     answer = await send(guarded, b'{"temperature": 3, "extra": 1}')
     assert {error["field"] for error in answer.problem["errors"]} == {"message", "temperature", "extra"}

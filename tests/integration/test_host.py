@@ -35,6 +35,8 @@ async def locked(simulator: Simulator) -> AsyncIterator[str]:
         ("", {}, 401),
         ("", {"x-functions-key": "wrong"}, 401),
         ("?code=wrong", {}, 401),
+        ("", {"x-functions-key": f"{KEY}-and-more"}, 401),
+        ("", {"x-functions-key": "\udcff"}, 401),
         (f"?code={KEY}", {"x-functions-key": "wrong"}, 401),
         ("", {"x-functions-key": KEY}, 200),
         (f"?code={KEY}", {}, 200),

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import re
+import tomllib
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator, validate
 
+from azure_simulator import Exchange, shapes
 from streaming_chat.problems import PROBLEMS
+from support.checkout import ROOT
 
 if TYPE_CHECKING:
     from support.app import App
@@ -45,7 +48,7 @@ async def test_it_has_the_routes_of_the_app(document: dict[str, Any], app: App) 
 async def test_every_status_of_the_stream_is_there(document: dict[str, Any]) -> None:
     responses = document["paths"]["/api/stream"]["post"]["responses"]
     own = {str(problem.status.value) for problem in PROBLEMS.values()}
-    assert set(responses) == {"200", "401"} | own
+    assert set(responses) == {"200", "401", "404", "405"} | own
     for status in own:
         content = responses[status]["content"]["application/problem+json"]
         assert content["schema"] == {"$ref": "#/components/schemas/ProblemDocument"}
@@ -53,6 +56,57 @@ async def test_every_status_of_the_stream_is_there(document: dict[str, Any]) -> 
             problem.code for problem in PROBLEMS.values() if str(problem.status.value) == status
         }
     assert "text/event-stream" in responses["200"]["content"]
+    assert {status for status in own if "Retry-After" in responses[status]["headers"]} == {"429", "503"}
+
+
+async def test_both_ways_to_send_the_key_are_there(document: dict[str, Any]) -> None:
+    schemes = document["components"]["securitySchemes"]
+    named = [name for way in document["paths"]["/api/stream"]["post"]["security"] for name in way]
+    assert [(schemes[name]["in"], schemes[name]["name"]) for name in named] == [
+        ("header", "x-functions-key"),
+        ("query", "code"),
+    ]
+    assert "security" not in document["paths"]["/api/health"]["get"]
+
+
+async def test_the_deliveries_are_those_that_the_app_takes(document: dict[str, Any], app: App) -> None:
+    (delivery,) = document["paths"]["/api/stream"]["post"]["parameters"]
+    assert delivery["schema"]["enum"] == ["streamed", "buffered"]
+    for value in delivery["schema"]["enum"]:
+        assert (await app.ask("delivered", f"?delivery={value}")).status == HTTPStatus.OK
+
+
+async def test_the_examples_of_streams_are_what_the_app_sends(
+    document: dict[str, Any], app: App, impatient: App
+) -> None:
+    texts = shapes.role() + shapes.delta("Azure Functions ") + shapes.delta("scales automatically ")
+
+    async def complete(exchange: Exchange) -> None:
+        usage = shapes.usage_chunk(shapes.usage(21, 2))
+        await exchange.send(texts + shapes.finish() + usage + shapes.DONE)
+
+    async def fall_silent(exchange: Exchange) -> None:
+        await exchange.send(texts)
+        await exchange.silence()
+
+    app.simulator.script("example", complete)
+    app.simulator.script("silent example", fall_silent)
+    answers = {
+        "completed": await app.ask("example"),
+        "usage": await app.ask("example", include_usage=True),
+        "failed": await impatient.ask("silent example"),
+    }
+    responses = document["paths"]["/api/stream"]["post"]["responses"]
+    examples = responses["200"]["content"]["text/event-stream"]["examples"]
+    uuid = re.compile(r"[0-9a-f]{8}-[0-9a-f-]{27}")
+    assert {name: uuid.sub("ID", answer.body.decode()) for name, answer in answers.items()} == {
+        name: uuid.sub("ID", example["value"]) for name, example in examples.items()
+    }
+
+
+async def test_the_version_is_the_projects(document: dict[str, Any]) -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert document["info"]["version"] == project["version"]
 
 
 async def test_the_examples_of_problems_are_problems(document: dict[str, Any]) -> None:

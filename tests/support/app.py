@@ -56,6 +56,9 @@ class Answer:
         document: dict[str, Any] = json.loads(self.body)
         assert document["status"] == self.status
         assert document["request_id"] == self.headers["X-Request-Id"]
+        assert self.headers["Cache-Control"] == "no-cache, no-transform"
+        assert self.headers["X-Accel-Buffering"] == "no"
+        assert self.headers["X-Content-Type-Options"] == "nosniff"
         return document
 
 
@@ -70,9 +73,9 @@ class Log:
         self.lines.append(line)
         self._more.set()
 
-    async def line(self, *parts: str) -> str:
-        """The first line that holds all parts; waits for it."""
-        seen = 0
+    async def line(self, *parts: str, after: int = 0) -> str:
+        """The first line that holds all parts, of those after the first `after`; waits for it."""
+        seen = after
         while True:
             for line in self.lines[seen:]:
                 if all(part in line for part in parts):

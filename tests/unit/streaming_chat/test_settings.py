@@ -73,6 +73,11 @@ def test_base_url(endpoint: str, base_url: str) -> None:
         ({"STREAM_IDLE_TIMEOUT": "soon"}, "STREAM_IDLE_TIMEOUT", "number"),
         ({"STREAM_IDLE_TIMEOUT": "nan"}, "STREAM_IDLE_TIMEOUT", "finite"),
         ({"STREAM_IDLE_TIMEOUT": "300"}, "STREAM_IDLE_TIMEOUT", "STREAM_TOTAL_TIMEOUT (220)"),
+        ({"STREAM_CONNECT_TIMEOUT": "221"}, "STREAM_CONNECT_TIMEOUT", "STREAM_TOTAL_TIMEOUT (220)"),
+        ({"STREAM_FIRST_TOKEN_TIMEOUT": "221"}, "STREAM_FIRST_TOKEN_TIMEOUT", "STREAM_TOTAL_TIMEOUT (220)"),
+        ({"STREAM_HEARTBEAT_INTERVAL": "221"}, "STREAM_HEARTBEAT_INTERVAL", "STREAM_TOTAL_TIMEOUT (220)"),
+        ({"STREAM_HOLD_BACK": "221"}, "STREAM_HOLD_BACK", "STREAM_TOTAL_TIMEOUT (220)"),
+        ({"STREAM_TOTAL_TIMEOUT": "291"}, "STREAM_TOTAL_TIMEOUT", "less than or equal to 290"),
         ({"STREAM_MAX_CONCURRENT": "0"}, "STREAM_MAX_CONCURRENT", "greater than or equal to 1"),
         ({"STREAM_MAX_RETRIES": "1.5"}, "STREAM_MAX_RETRIES", "integer"),
     ],
@@ -111,4 +116,9 @@ def test_the_example_settings_name_every_setting() -> None:
 def test_the_host_gives_a_function_more_time_than_a_stream_takes() -> None:
     hours, minutes, seconds = json.loads((ROOT / "src/host.json").read_text())["functionTimeout"].split(":")
     timeout = int(hours) * 3600 + int(minutes) * 60 + int(seconds)
-    assert timeout > Settings.from_environment(GOOD).stream_total_timeout
+    with pytest.raises(SettingsError, match="STREAM_TOTAL_TIMEOUT"):
+        Settings.from_environment({**GOOD, "STREAM_TOTAL_TIMEOUT": str(timeout)})
+
+
+def test_every_setting_says_what_it_is_for() -> None:
+    assert all(field.description for field in Settings.model_fields.values())
