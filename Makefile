@@ -27,7 +27,7 @@ check: .venv/.ready ## Lint, types, layers, dependencies, requirements, secrets,
 	@.venv/bin/lint-imports --no-logo
 	@.venv/bin/deptry src
 	@.venv/bin/deptry dev tests --ignore DEP002,DEP004 --per-rule-ignores 'DEP003=multidict|yarl' \
-		--known-first-party azure_simulator --known-first-party functions_host --known-first-party support
+		--known-first-party streaming_chat --known-first-party azure_simulator --known-first-party functions_host --known-first-party support
 	@$(EXPORT) | cmp -s - src/requirements.txt || \
 		{ echo "src/requirements.txt does not match uv.lock: run 'make requirements'" >&2; exit 1; }
 	@git ls-files -z --cached --others --exclude-standard -- ':!uv.lock' | \
