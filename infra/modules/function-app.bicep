@@ -34,7 +34,7 @@ var settings = union(appSettings, {
   AzureWebJobsStorage__clientId: identityClientId
   AzureWebJobsStorage__credential: 'managedidentity'
   // The host's access keys
-  AzureWebJobsSecretStorageType: 'keyvault' // where they are kept; pragma: allowlist secret
+  AzureWebJobsSecretStorageType: 'keyvault' // pragma: allowlist secret
   AzureWebJobsSecretStorageKeyVaultUri: keyVaultUri
   AzureWebJobsSecretStorageKeyVaultClientId: identityClientId
   // Telemetry, by identity
