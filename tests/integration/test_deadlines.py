@@ -85,7 +85,14 @@ async def test_buffered_delivery_has_neither_hold_back_nor_keep_alive(restless: 
 
 FIRST_TOKEN = {"STREAM_HOLD_BACK": "0.1", "STREAM_FIRST_TOKEN_TIMEOUT": "1"}
 IDLE = {"STREAM_IDLE_TIMEOUT": "0.3"}
-TOTAL = {f"STREAM_{name}_TIMEOUT": "0.3" for name in ("TOTAL", "IDLE", "FIRST_TOKEN", "CONNECT")}
+TOTAL = dict.fromkeys(
+    [
+        *(f"STREAM_{name}_TIMEOUT" for name in ("TOTAL", "IDLE", "FIRST_TOKEN", "CONNECT")),
+        "STREAM_HEARTBEAT_INTERVAL",
+        "STREAM_HOLD_BACK",
+    ],
+    "0.3",
+)
 
 
 @pytest.mark.parametrize(
@@ -231,12 +238,7 @@ async def test_a_client_that_does_not_read_is_given_up_at_the_deadline(apps: App
         while not flooded.is_set():
             await exchange.send(text)
 
-    app = await apps.start(
-        STREAM_TOTAL_TIMEOUT="2",
-        STREAM_IDLE_TIMEOUT="1",
-        STREAM_FIRST_TOKEN_TIMEOUT="2",
-        STREAM_CONNECT_TIMEOUT="2",
-    )
+    app = await apps.start(**dict.fromkeys(TOTAL, "2"))
     app.simulator.script("flood", flood)
     url = urlsplit(app.url)
     body = b'{"message": "flood"}'
