@@ -91,8 +91,8 @@ class Checkout:
 
 
 def _plain_environment(environment: Mapping[str, str]) -> dict[str, str]:
-    """Without what would change the app's settings."""
-    ours = ("AZURE_", "STREAM_", "IDENTITY_", "APPLICATIONINSIGHTS_", "MAKE", "MFLAGS")
+    """Without what would change the app's settings, or measure a copy's coverage."""
+    ours = ("AZURE_", "COVERAGE", "STREAM_", "IDENTITY_", "APPLICATIONINSIGHTS_", "MAKE", "MFLAGS")
     return {name: value for name, value in environment.items() if not name.startswith((*ours, "PORT"))}
 
 
