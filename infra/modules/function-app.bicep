@@ -104,11 +104,10 @@ resource site 'Microsoft.Web/sites@2025-03-01' = {
           }
         }
       }
-      // The service takes it; the published type of this API version does not have it yet.
+      // The service takes it; the published type of this API version does not have it yet, so it is said only
+      // where it is asked for. Without it, deployments end what runs (Recreate).
       #disable-next-line BCP037
-      siteUpdateStrategy: {
-        type: rollingUpdates ? 'RollingUpdate' : 'Recreate'
-      }
+      siteUpdateStrategy: rollingUpdates ? { type: 'RollingUpdate' } : null
     }
     // Flex Consumption refuses more than it takes here (error 51021): no ftpsState, no linuxFxVersion, and no
     // FUNCTIONS_WORKER_RUNTIME among the settings.
