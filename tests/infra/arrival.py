@@ -98,8 +98,8 @@ def check_parameters_arrive(evidence: Evidence) -> Iterator[Finding]:
 def _derived(deployment: Deployment, given: dict[str, Any]) -> Iterator[tuple[Deployed, str, Any]]:
     """What follows from a parameter without being it."""
     for site in deployment.of_type("Microsoft.Web/sites"):
-        strategy = "RollingUpdate" if given.get("rollingUpdates") else "Recreate"
-        yield site, "properties.functionAppConfig.siteUpdateStrategy.type", strategy
+        strategy = {"type": "RollingUpdate"} if given.get("rollingUpdates") else None
+        yield site, "properties.functionAppConfig.siteUpdateStrategy", strategy
         count = given.get("alwaysReadyInstances")
         yield site, f"{_SCALE}.alwaysReady", [{"name": "http", "instanceCount": count}] if count else []
     for vault in deployment.of_type("Microsoft.KeyVault/vaults"):
