@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
 
 from infra.bicep.syntax import (
@@ -54,7 +55,7 @@ PRECEDENCE = {
 }
 
 
-class ExpressionParser:
+class ExpressionParser(ABC):
     """The part of the parser that reads values. `path` names the file in errors."""
 
     def __init__(self, path: str, tokens: tuple[Token, ...]) -> None:
@@ -314,8 +315,9 @@ class ExpressionParser:
     def _at_nested_resource(self) -> bool:
         return self.token.kind == "@" or (self.token.text == "resource" and self.following.kind == "name")
 
+    @abstractmethod
     def nested_resource(self) -> Resource:
-        raise NotImplementedError
+        """A resource declared in an object: the parser of declarations knows how."""
 
     def _property(self) -> Property:
         first = self.token
