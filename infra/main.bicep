@@ -139,7 +139,8 @@ var names = {
   identity: 'id-${token}'
   logAnalytics: 'log-${token}'
   applicationInsights: 'appi-${token}'
-  openAi: 'oai-${token}'
+  // An account cannot move: another region is another account, and the former stays until it is deleted.
+  openAi: 'oai-${uniqueString(subscription().id, environmentName, location, openAiLocation)}'
   keyVault: 'kv-${token}'
   storage: 'stor${token}'
   virtualNetwork: 'vnet-${token}'
@@ -385,4 +386,4 @@ output AZURE_IDENTITY_PRINCIPAL_ID string = identity.outputs.principalId
 
 // The exception. The start of a budget cannot be changed, so the next deployment, in another month, must ask
 // for the same one; after `azd down` a new budget may begin.
-output AZURE_BUDGET_START_DATE string = budgetAmount > 0 ? budgetStart : ''
+output AZURE_BUDGET_START_DATE string = budgetAmount > 0 ? budgetStart : budgetStartDate

@@ -11,7 +11,7 @@ param modelSku string
 param modelCapacity int
 param publicNetworkAccess bool
 param appPrincipalId string
-@description('Who develops against the account. Empty: nobody.')
+@description('Who develops against the account. Empty: nobody. A pipeline does not develop.')
 param developerPrincipalId string
 param developerPrincipalType string
 
@@ -68,7 +68,7 @@ resource appMayCall 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
   }
 }
 
-resource developerMayCall 'Microsoft.Authorization/roleAssignments@2022-04-01' = if (!empty(developerPrincipalId)) {
+resource developerMayCall 'Microsoft.Authorization/roleAssignments@2022-04-01' = if (!empty(developerPrincipalId) && developerPrincipalType != 'ServicePrincipal') {
   name: guid(account.id, developerPrincipalId, cognitiveServicesOpenAiUser)
   scope: account
   properties: {

@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 from azd import ArmError, arm, note, run, say, subscription
+from local_settings import forget
 from openai_role import remove
 
 
@@ -19,6 +20,8 @@ def main() -> None:
     if noted["role_assignment"]:
         gone = "is removed" if remove(noted["role_assignment"]) else "was gone already"
         say(f"The role that the app was given on the existing Azure OpenAI account {gone}.")
+    if forget(noted["endpoint"]):
+        say("src/local.settings.json no longer names the deleted endpoint: `make start` uses the simulator.")
     for line in soft_deleted(noted):
         say(line)
     path.unlink()

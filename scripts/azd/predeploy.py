@@ -25,7 +25,9 @@ def main() -> None:
         say(f"Waiting {ceil(propagation)} s for the app's roles: their age could not be read. {error}")
         time.sleep(propagation)
         return
-    if not found:
+    if not found:  # there are some, or the app was not provisioned: the list is late
+        say(f"Waiting {ceil(propagation)} s: Azure does not list the app's roles yet.")
+        time.sleep(propagation)
         return
     newest = max(each["properties"]["createdOn"] for each in found)
     # Whole seconds are enough, and Python 3.10 does not read Azure's seven decimals.

@@ -23,6 +23,7 @@ def main() -> None:
         "resource_group": group,
         "location": parameter("location"),
         "vault": vault,
+        "endpoint": value("AZURE_OPENAI_ENDPOINT"),
         "account": "" if account else value("AZURE_OPENAI_ACCOUNT_NAME"),
         "account_location": parameter("openAiLocation") or parameter("location"),
         "role_assignment": assignment(account) if account else "",

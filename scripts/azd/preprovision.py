@@ -6,16 +6,34 @@ deployed where it is wanted, with enough quota, for long enough.
 
 from __future__ import annotations
 
+import re
 import time
 from dataclasses import dataclass
 from datetime import date, datetime, timezone
 from typing import Any
 
-from azd import ArmError, HookError, arm, arm_list, flag, parameter, run, say, seconds, subscription, value
+from azd import (
+    ArmError,
+    HookError,
+    arm,
+    arm_list,
+    flag,
+    parameter,
+    required,
+    run,
+    say,
+    seconds,
+    subscription,
+    value,
+)
 from openai_role import assignment, existing_account
 
 COGNITIVE_SERVICES = "Microsoft.CognitiveServices"
 COGNITIVE_SERVICES_API_VERSION = "2025-06-01"
+ACCOUNT_ID = re.compile(
+    r"/subscriptions/[^/]+/resourceGroups/[^/]+/providers/Microsoft\.CognitiveServices/accounts/[^/]+",
+    re.IGNORECASE,
+)
 PROVIDERS_API_VERSION = "2021-04-01"
 WEB_API_VERSION = "2025-03-01"
 
@@ -62,9 +80,9 @@ class Wanted:
 def main() -> None:
     announce_what_stays()
     register(providers())
-    check_plan(parameter("location"))
+    check_plan(_plain(parameter("location")))
     if account := parameter("existingOpenAiAccountId"):
-        say(f"The existing account {account.rpartition('/')[2]} is used: its models are not checked.")
+        check_existing(account, parameter("existingOpenAiDeployment") or parameter("modelName"))
     else:
         check_model(wanted())
 
@@ -88,6 +106,32 @@ def announce_what_stays() -> None:
             f"The app keeps its role on {former.rpartition('/')[2]}, which it no longer uses. Once it is "
             f"deployed anew: `az role assignment delete --ids {assignment(former)}`."
         )
+
+
+def check_existing(account: str, deployment: str) -> None:
+    """Raises HookError where the app could not use this deployment of an account that exists."""
+    if not ACCOUNT_ID.fullmatch(account):
+        raise HookError(
+            "AZURE_OPENAI_EXISTING_ACCOUNT_ID is no resource id of an account: /subscriptions/…"
+            "/resourceGroups/…/providers/Microsoft.CognitiveServices/accounts/NAME."
+        )
+    group = value("AZURE_RESOURCE_GROUP") or f"rg-{required('AZURE_ENV_NAME')}"
+    if account.lower().startswith(f"{subscription()}/resourceGroups/{group}/".lower()):
+        raise HookError(
+            f"The existing account is in {group}, this environment's own resource group, which `azd down` "
+            "deletes with it. Move it, or unset AZURE_OPENAI_EXISTING_ACCOUNT_ID."
+        )
+    name = account.rpartition("/")[2]
+    try:
+        found, _ = arm("GET", account, COGNITIVE_SERVICES_API_VERSION)
+        if not found["properties"].get("customSubDomainName"):
+            raise HookError(f"{name} has no custom subdomain, at which alone it accepts Microsoft Entra ID.")
+        arm("GET", f"{account}/deployments/{deployment}", COGNITIVE_SERVICES_API_VERSION)
+    except ArmError as error:
+        raise HookError(
+            f"{name} and its deployment {deployment} could not be read; check "
+            f"AZURE_OPENAI_EXISTING_ACCOUNT_ID and AZURE_OPENAI_EXISTING_DEPLOYMENT. {error}"
+        ) from None
 
 
 # --- Resource providers -------------------------------------------------------------------------------------
@@ -168,7 +212,7 @@ def wanted() -> Wanted:
         version=parameter("modelVersion"),
         sku=parameter("modelSku"),
         capacity=int(capacity),
-        location=parameter("openAiLocation") or parameter("location"),
+        location=_plain(parameter("openAiLocation") or parameter("location")),
     )
 
 

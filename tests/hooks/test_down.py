@@ -43,6 +43,26 @@ async def test_all_that_was_made_is_gone(hooks: Hooks, arm: Arm) -> None:
     assert note(hooks) is None
 
 
+@pytest.mark.parametrize("endpoint", ["https://oai-demo.openai.azure.com", "https://own.openai.azure.com"])
+async def test_make_start_is_not_left_with_a_deleted_endpoint(hooks: Hooks, endpoint: str) -> None:
+    values = {
+        "AZURE_OPENAI_ENDPOINT": endpoint,
+        "AZURE_OPENAI_DEPLOYMENT": "chat",
+        "STREAM_DELIVERY": "buffered",
+    }
+    hooks.local_settings.parent.mkdir(parents=True, exist_ok=True)
+    hooks.local_settings.write_text(json.dumps({"Values": values}))
+    await hooks.run("predown", **OUTPUTS, AZURE_OPENAI_ENDPOINT="https://oai-demo.openai.azure.com")
+    after = await hooks.run("postdown")
+    kept = json.loads(hooks.local_settings.read_text())["Values"]
+    if "oai-demo" in endpoint:
+        assert kept == {"STREAM_DELIVERY": "buffered"}
+        assert "`make start` uses the simulator" in after.output
+    else:
+        assert kept == values
+        assert after.output == ""
+
+
 async def test_the_role_on_an_existing_account_is_removed(hooks: Hooks, arm: Arm) -> None:
     arm.on("DELETE", ASSIGNMENT, {})
     before = await hooks.run("predown", **OUTPUTS, **EXISTING)

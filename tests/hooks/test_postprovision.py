@@ -89,6 +89,11 @@ async def test_an_account_inside_a_network_is_of_no_use_here(hooks: Hooks) -> No
     assert outcome.code == 0
     assert "open to the virtual network only" in outcome.output
     assert not hooks.local_settings.exists()
+    # Also where an earlier deployment, open to all, had written it
+    assert (await hooks.run("postprovision", **OUTPUTS)).code == 0
+    assert "AZURE_OPENAI_ENDPOINT" in hooks.local_settings.read_text()
+    assert (await hooks.run("postprovision", **OUTPUTS, AZURE_VNET_ENABLED="true")).code == 0
+    assert "AZURE_OPENAI_" not in hooks.local_settings.read_text()
 
 
 async def test_the_developers_role_on_an_existing_account_is_its_owners_to_give(

@@ -251,15 +251,51 @@ async def test_a_capacity_that_is_no_number(hooks: Hooks, capacity: str) -> None
     assert error == f"AZURE_OPENAI_CAPACITY is '{capacity}': it must be a whole number from 1."
 
 
-async def test_an_existing_account_is_not_checked(hooks: Hooks, azure: Arm) -> None:
-    outcome = await hooks.run("preprovision", AZURE_OPENAI_EXISTING_ACCOUNT_ID=ACCOUNT)
+EXISTING = {"AZURE_OPENAI_EXISTING_ACCOUNT_ID": ACCOUNT, "AZURE_OPENAI_EXISTING_DEPLOYMENT": "my-chat"}
+
+
+async def test_an_existing_account_and_its_deployment_are_looked_up(hooks: Hooks, azure: Arm) -> None:
+    azure.on("GET", ACCOUNT, {"properties": {"customSubDomainName": "oai-shared"}})
+    azure.on("GET", f"{ACCOUNT}/deployments/my-chat", {})
+    outcome = await hooks.run("preprovision", **EXISTING)
     assert outcome.code == 0
     assert outcome.lines == [
         "The app gets a role on oai-shared. `azd down` itself would leave the role assignment there; the "
         "hook after it removes it.",
-        "The existing account oai-shared is used: its models are not checked.",
     ]
     assert not azure.called("GET", f"{LOCATION}/models")
+
+
+async def test_an_existing_account_that_is_not_there(hooks: Hooks, azure: Arm) -> None:
+    outcome = await hooks.run("preprovision", **EXISTING)
+    assert outcome.error.startswith("oai-shared and its deployment my-chat could not be read")
+    azure.on("GET", ACCOUNT, {"properties": {"customSubDomainName": "oai-shared"}})
+    outcome = await hooks.run("preprovision", **EXISTING)
+    assert "AZURE_OPENAI_EXISTING_DEPLOYMENT" in outcome.error
+
+
+async def test_an_existing_account_without_a_subdomain(hooks: Hooks, azure: Arm) -> None:
+    azure.on("GET", ACCOUNT, {"properties": {}})
+    assert (await hooks.run("preprovision", **EXISTING)).error.startswith(
+        "oai-shared has no custom subdomain"
+    )
+
+
+@pytest.mark.usefixtures("azure")
+@pytest.mark.parametrize("account", ["oai-shared", f"{ACCOUNT}/deployments/my-chat", "/subscriptions/s"])
+async def test_what_is_no_resource_id_of_an_account(hooks: Hooks, account: str) -> None:
+    error = (await hooks.run("preprovision", AZURE_OPENAI_EXISTING_ACCOUNT_ID=account)).error
+    assert error.startswith("AZURE_OPENAI_EXISTING_ACCOUNT_ID is no resource id of an account")
+
+
+@pytest.mark.usefixtures("azure")
+async def test_an_account_in_the_group_that_azd_down_deletes(hooks: Hooks) -> None:
+    """Pinned as existing after a first `azd up`, it would go with the group while it is said to stay."""
+    own = ACCOUNT.replace("/subscriptions/s/", f"/subscriptions/{SUBSCRIPTION}/").replace(
+        "shared/", "RG-demo/"
+    )
+    error = (await hooks.run("preprovision", AZURE_OPENAI_EXISTING_ACCOUNT_ID=own)).error
+    assert "this environment's own resource group, which `azd down` deletes" in error
 
 
 async def test_the_role_on_an_account_that_is_no_longer_used_is_named(hooks: Hooks, azure: Arm) -> None:
@@ -267,6 +303,7 @@ async def test_the_role_on_an_account_that_is_no_longer_used_is_named(hooks: Hoo
         "AZURE_OPENAI_GRANTED_ACCOUNT_ID": f"{ACCOUNT}-1",
         "AZURE_IDENTITY_PRINCIPAL_ID": "principal-1",
     }
+    azure.on("GET", ACCOUNT, {"properties": {"customSubDomainName": "oai-shared"}})
     for account in ("", ACCOUNT):
         outcome = await hooks.run("preprovision", **former, AZURE_OPENAI_EXISTING_ACCOUNT_ID=account)
         (line,) = (line for line in outcome.lines if line.startswith("The app keeps its role on "))

@@ -90,8 +90,9 @@ def expected(evidence: Evidence, name: str, deployment: Deployment) -> set[Grant
                 continue
             grants.add(Grant(call.role_id, scope, f"<{identity}.properties.principalId>", "ServicePrincipal"))
             principal = environment.get("AZURE_PRINCIPAL_ID", "")
-            if call == DEVELOPER and principal:
-                kind = environment.get("AZURE_PRINCIPAL_TYPE", "User")
+            kind = environment.get("AZURE_PRINCIPAL_TYPE", "User")
+            # A pipeline deploys and does not develop.
+            if call == DEVELOPER and principal and kind != "ServicePrincipal":
                 grants.add(Grant(call.role_id, scope, principal, kind))
     return grants
 
