@@ -116,13 +116,14 @@ class StrictJson(PydanticAdapter):
         """The validated model. Raises MalformedRequestError and AdapterValidationError."""
         try:
             document = json.loads(req.get_body().decode(), parse_constant=_refuse_constant)
+            if _values_in(document, MAX_VALUES) > MAX_VALUES:
+                message = f"must not hold more than {MAX_VALUES:,} values"
+                raise AdapterValidationError(message, [{"loc": ["body"], "msg": message, "type": "too_long"}])
+            document = replace_lone_surrogates(document)
         except (ValueError, RecursionError) as error:
             raise MalformedRequestError(str(error)) from error
-        if _values_in(document, MAX_VALUES) > MAX_VALUES:
-            message = f"must not hold more than {MAX_VALUES:,} values"
-            raise AdapterValidationError(message, [{"loc": ["body"], "msg": message, "type": "too_long"}])
         try:
-            return model.model_validate(replace_lone_surrogates(document))
+            return model.model_validate(document)
         except ValidationError as error:
             raise AdapterValidationError(
                 "The body does not match the model",
